@@ -1,0 +1,14 @@
+//! What projects, repositories, folders and files mean. No HTTP words, no JSON, no clock: the time
+//! is an argument.
+
+pub mod auth;
+mod delete;
+mod error;
+mod lookup;
+pub mod path;
+mod upload;
+
+pub use delete::delete;
+pub use error::DomainError;
+pub use lookup::{Address, Entry, FileEntry, entry, file, is_live, repository};
+pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};

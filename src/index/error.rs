@@ -1,0 +1,41 @@
+//! What can go wrong with the index. All of it is mended by deleting the index file.
+
+use thiserror::Error;
+
+use crate::format::FormatError;
+
+/// Errors of the index floor.
+#[derive(Debug, Error)]
+pub enum IndexError {
+    /// The database failed.
+    #[error("index: {0}")]
+    Database(Box<redb::Error>),
+    /// A row fails its checksum.
+    #[error("index: a row of table {table} is damaged; delete the index file to rebuild it")]
+    Damaged {
+        /// The table.
+        table: &'static str,
+    },
+    /// A row does not decode.
+    #[error("index: {0}")]
+    Format(#[from] FormatError),
+}
+
+macro_rules! from_redb {
+    ($($error:ty),+) => {$(
+        impl From<$error> for IndexError {
+            fn from(error: $error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        }
+    )+};
+}
+
+from_redb!(
+    redb::DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);

@@ -1,0 +1,21 @@
+//! The index: a redb database derived from the pack.
+//!
+//! **Invariant.** It holds nothing that the pack does not hold: delete it, and it is rebuilt row
+//! for row the same. So it needs no durability of its own: on the write path its transactions are
+//! not durable, and now and then a checkpoint is. [`Tables::apply`] is the only thing that changes
+//! rows for mutations, at run time and at replay alike. This floor does not see the pack.
+
+mod apply;
+mod error;
+mod open;
+mod query;
+mod recent;
+mod row;
+mod tables;
+
+pub use error::IndexError;
+pub use open::{Batch, Index, Place};
+pub use query::{Reader, Rows};
+pub use recent::Recent;
+pub use row::{Checkpoint, Prefix, prefix};
+pub use tables::Tables;

@@ -1,0 +1,167 @@
+//! Opening the database, and its transactions.
+
+use std::path::{Path, PathBuf};
+
+use redb::backends::InMemoryBackend;
+use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
+
+use super::query::Reader;
+use super::row::{Checkpoint, seal_bytes, unseal_bytes};
+use super::tables::{META, SCHEMA, SCHEMA_KEY, Tables};
+use super::{IndexError, Rows};
+
+/// Where the index lives.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In memory, for as long as it is open.
+    Memory,
+}
+
+/// The index.
+pub struct Index {
+    database: Database,
+}
+
+/// A write transaction.
+pub struct Batch {
+    transaction: WriteTransaction,
+}
+
+impl Index {
+    /// Opens the index, or makes an empty one where there is none, or one that cannot be used.
+    /// `cache_bytes` bounds the memory that redb keeps pages in.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn open(place: &Place, cache_bytes: usize) -> Result<Self, IndexError> {
+        let path = match place {
+            Place::Memory => {
+                let database = builder(cache_bytes).create_with_backend(InMemoryBackend::new())?;
+                return Self { database }.prepare();
+            }
+            Place::File(path) => path,
+        };
+        match Self::open_file(path, cache_bytes) {
+            Ok(index) if index.is_current() => return Ok(index),
+            Ok(_) => tracing::info!(path = %path.display(), "the index is of another version"),
+            Err(IndexError::Database(error))
+                if matches!(*error, redb::Error::DatabaseAlreadyOpen) =>
+            {
+                return Err(IndexError::Database(error));
+            }
+            Err(error) => tracing::warn!(path = %path.display(), %error, "the index is unusable"),
+        }
+        Self::remove(path)?;
+        Self::open_file(path, cache_bytes)?.prepare()
+    }
+
+    /// Makes an empty index in the place of whatever is there.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn fresh(place: &Place, cache_bytes: usize) -> Result<Self, IndexError> {
+        if let Place::File(path) = place {
+            Self::remove(path)?;
+        }
+        Self::open(place, cache_bytes)
+    }
+
+    fn open_file(path: &Path, cache_bytes: usize) -> Result<Self, IndexError> {
+        let database = builder(cache_bytes).create(path)?;
+        Ok(Self { database })
+    }
+
+    /// Deletes an index file, if it is there.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`] with the I/O error.
+    pub fn remove(path: &Path) -> Result<(), IndexError> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(DatabaseError::from(redb::StorageError::from(error)).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        let schema = || -> Result<Option<u64>, IndexError> {
+            let meta = self.database.begin_read()?.open_table(META)?;
+            let row = meta.get(SCHEMA_KEY)?;
+            let Some(row) = row else { return Ok(None) };
+            let bytes = unseal_bytes("meta", &[SCHEMA_KEY.as_bytes()], row.value())?;
+            Ok(bytes.try_into().ok().map(u64::from_le_bytes))
+        };
+        matches!(schema(), Ok(Some(SCHEMA)))
+    }
+
+    /// Makes the tables of a new database.
+    fn prepare(self) -> Result<Self, IndexError> {
+        let batch = self.begin()?;
+        {
+            let mut tables = batch.tables()?;
+            let row = seal_bytes(&[SCHEMA_KEY.as_bytes()], SCHEMA.to_le_bytes().to_vec());
+            tables.meta.insert(SCHEMA_KEY, row.as_slice())?;
+        }
+        batch.commit(true)?;
+        Ok(self)
+    }
+
+    /// Begins a write transaction; there is one at a time.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn begin(&self) -> Result<Batch, IndexError> {
+        Ok(Batch {
+            transaction: self.database.begin_write()?,
+        })
+    }
+
+    /// A snapshot to read from.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn reader(&self) -> Result<Reader, IndexError> {
+        Reader::open(&self.database.begin_read()?)
+    }
+
+    /// What the index covers; `None` for an empty one.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
+        self.reader()?.checkpoint()
+    }
+}
+
+impl Batch {
+    /// The tables; to be dropped before the commit.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn tables(&self) -> Result<Tables<'_>, IndexError> {
+        Tables::open(&self.transaction)
+    }
+
+    /// Makes the changes visible to new readers; with `durable`, a checkpoint: it and all before
+    /// it survive a crash, and opening after a crash needs no repair.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn commit(mut self, durable: bool) -> Result<(), IndexError> {
+        if durable {
+            self.transaction.set_quick_repair(true);
+        } else {
+            self.transaction.set_durability(Durability::None)?;
+        }
+        Ok(self.transaction.commit()?)
+    }
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    builder
+}

@@ -1,0 +1,91 @@
+//! Chunks of the newest segments, in memory, on their way to the `chunks` table.
+//!
+//! One by one, rows in the order of digests cost a page write each. So they gather here and reach
+//! the table sorted, in large batches. Losing them costs nothing: replaying is reading the segment
+//! tables behind [`super::Checkpoint::chunks_upto`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::row::Prefix;
+
+/// Rows gathered before they go to the table; two such generations may exist at once.
+const GENERATION_ROWS: usize = 1 << 19;
+
+type Generation = HashMap<Prefix, u64>;
+
+/// The in-memory part of the chunk index.
+#[derive(Debug, Default)]
+pub struct Recent {
+    active: Generation,
+    /// Full, and being written to the table; and the offset below which all chunks are then there.
+    frozen: Option<(Arc<Generation>, u64)>,
+}
+
+impl Recent {
+    /// Takes in a chunk; of two places the lower stays.
+    pub fn insert(&mut self, key: Prefix, offset: u64) {
+        let place = self.active.entry(key).or_insert(offset);
+        *place = offset.min(*place);
+    }
+
+    /// Where a chunk lies, if it is one of these.
+    pub fn get(&self, key: &Prefix) -> Option<u64> {
+        let frozen = || self.frozen.as_ref().and_then(|(rows, _)| rows.get(key));
+        self.active.get(key).or_else(frozen).copied()
+    }
+
+    /// Freezes the active generation, if it is full (or, with `now`, not empty) and the one before
+    /// it is written. `upto`: the chunks of all segments below it are in here or in the table.
+    pub fn freeze(&mut self, upto: u64, now: bool) {
+        let full = self.active.len() >= GENERATION_ROWS || (now && !self.active.is_empty());
+        if full && self.frozen.is_none() {
+            self.frozen = Some((Arc::new(std::mem::take(&mut self.active)), upto));
+        }
+    }
+
+    /// The frozen generation, and the offset below which the table is complete with it.
+    pub fn frozen(&self) -> Option<(Arc<Generation>, u64)> {
+        self.frozen.clone()
+    }
+
+    /// The frozen generation is in the table, and readers see it there.
+    pub fn thawed(&mut self) {
+        self.frozen = None;
+    }
+
+    /// How many chunks are in here.
+    pub fn len(&self) -> usize {
+        self.active.len() + self.frozen.as_ref().map_or(0, |(rows, _)| rows.len())
+    }
+
+    /// Whether no chunk is in here.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations() {
+        let mut recent = Recent::default();
+        recent.insert([1; 16], 20);
+        recent.insert([1; 16], 10);
+        recent.insert([1; 16], 30);
+        assert_eq!(recent.get(&[1; 16]), Some(10));
+        recent.freeze(100, false);
+        assert!(recent.frozen().is_none(), "not full");
+        recent.freeze(100, true);
+        recent.insert([2; 16], 40);
+        recent.freeze(200, true);
+        let (rows, upto) = recent.frozen().unwrap();
+        assert_eq!((rows.len(), upto), (1, 100), "one at a time");
+        assert_eq!(recent.get(&[1; 16]), Some(10), "still found");
+        recent.thawed();
+        assert_eq!(recent.get(&[1; 16]), None);
+        assert_eq!((recent.len(), recent.get(&[2; 16])), (1, Some(40)));
+    }
+}

@@ -1,0 +1,232 @@
+//! The pack as a real file: creating, locking, writing.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
+
+use super::PackError;
+use super::sink::Sink;
+
+/// Bytes that one `pwritev` is given at most (`IOV_MAX` is 1,024 parts).
+const MAX_PARTS: usize = 1024;
+
+/// Writes to a file.
+pub struct FileSink {
+    file: File,
+}
+
+impl FileSink {
+    /// Writes to `file`, which the caller has locked.
+    pub fn new(file: File) -> Self {
+        Self { file }
+    }
+}
+
+impl Sink for FileSink {
+    fn write_at(&self, mut offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        for group in parts.chunks(MAX_PARTS) {
+            let mut list = group.to_vec();
+            let mut rest = list.as_mut_slice();
+            IoSlice::advance_slices(&mut rest, 0);
+            while !rest.is_empty() {
+                match rustix::io::pwritev(&self.file, rest, offset) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(n) => {
+                        offset = offset.saturating_add(n as u64);
+                        IoSlice::advance_slices(&mut rest, n);
+                    }
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(
+            &self.file,
+            FallocateFlags::KEEP_SIZE,
+            offset,
+            len,
+        )?)
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(rustix::fs::fallocate(&self.file, flags, offset, len)?)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.blocks().saturating_mul(512))
+    }
+
+    fn free(&self) -> Option<u64> {
+        let stat = rustix::fs::fstatvfs(&self.file).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Opens an existing pack and locks it; `None` when there is none.
+///
+/// # Errors
+/// [`PackError::Locked`] when somebody has it, [`PackError::File`] for the rest.
+pub fn open_locked(path: &Path) -> Result<Option<File>, PackError> {
+    let failed = |action, source| failed(action, path, source);
+    loop {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("opening", error)),
+        };
+        lock(&file, path)?;
+        // A compaction may have put another file in its place between open and lock.
+        let mine = file.metadata().map_err(|e| failed("reading", e))?;
+        match std::fs::metadata(path) {
+            Ok(now) if (now.dev(), now.ino()) == (mine.dev(), mine.ino()) => return Ok(Some(file)),
+            _ => drop(file),
+        }
+    }
+}
+
+/// Creates a pack with these first bytes, locked and durable, together with its name.
+///
+/// # Errors
+/// [`PackError::File`]; also when a file of that name came to be in the meantime.
+pub fn create_locked(path: &Path, header: &[u8]) -> Result<File, PackError> {
+    let temporary = with_suffix(path, ".new");
+    let failed = |action, source| failed(action, &temporary, source);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(|e| failed("creating", e))?;
+    lock(&file, &temporary)?;
+    file.set_len(0).map_err(|e| failed("emptying", e))?;
+    let sink = FileSink::new(file.try_clone().map_err(|e| failed("opening", e))?);
+    sink.write_at(0, &[IoSlice::new(header)])
+        .map_err(|e| failed("writing", e))?;
+    file.sync_all().map_err(|e| failed("syncing", e))?;
+    // ORDER: locked and synced before it gets its name, so that nobody ever sees half a pack.
+    rustix::fs::renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE)
+        .or_else(|error| match error {
+            rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS if !path.exists() => {
+                rustix::fs::rename(&temporary, path)
+            }
+            other => Err(other),
+        })
+        .map_err(|e| failed("naming", e.into()))?;
+    sync_parent(path)?;
+    Ok(file)
+}
+
+/// Syncs the directory that `path` is in, which makes its name durable.
+///
+/// # Errors
+/// [`PackError::File`].
+pub fn sync_parent(path: &Path) -> Result<(), PackError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| failed("syncing", parent, source))
+}
+
+/// `path` with something behind its whole name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> PackError {
+    PackError::File {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), PackError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(PackError::Locked {
+            path: path.to_owned(),
+            holder: holder(file).unwrap_or_else(|| "another process".to_owned()),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed("locking", path, source)),
+    }
+}
+
+/// Who holds the lock, as Linux tells it in `/proc/locks`.
+fn holder(file: &File) -> Option<String> {
+    let inode = format!(":{}", file.metadata().ok()?.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let pid = locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let is_flock = words.any(|w| w == "FLOCK");
+        let pid = words.nth(2)?;
+        let place = words.next()?;
+        (is_flock && place.ends_with(&inode)).then_some(pid)
+    })?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("process {pid} ({})", name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_parts_are_written_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        let file = create_locked(&path, b"header").unwrap();
+        let words: Vec<String> = (0..3000).map(|i| format!("{i},")).collect();
+        let parts: Vec<IoSlice<'_>> = words.iter().map(|w| IoSlice::new(w.as_bytes())).collect();
+        FileSink::new(file).write_at(6, &parts).unwrap();
+        let all = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(all, format!("header{}", words.concat()));
+    }
+
+    #[test]
+    fn a_locked_pack_names_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        let first = create_locked(&path, b"x").unwrap();
+        let error = open_locked(&path).unwrap_err().to_string();
+        assert!(error.contains("is in use by process"), "{error}");
+        assert!(error.contains(&std::process::id().to_string()), "{error}");
+        drop(first);
+        assert!(open_locked(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn creating_never_replaces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        std::fs::write(&path, b"precious").unwrap();
+        assert!(create_locked(&path, b"x").is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+}

@@ -1,0 +1,188 @@
+//! The read-only map of the pack: the crate's only `unsafe`, and the only home of memmap2.
+//!
+//! The map covers reserved address space far beyond the end of the file, so that it sees the file
+//! grow without being made anew. It hands out nothing past the written end, and touches no page
+//! before the kernel has said that it could be read.
+
+#![expect(
+    unsafe_code,
+    reason = "a file can only be mapped, and a raw map only be sliced, with unsafe"
+)]
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use parking_lot::RwLock;
+
+use super::sink::Source;
+use crate::format::scan::View;
+
+/// Address space reserved at first, in bytes; halved until the system grants it.
+const RESERVE_BYTES: u64 = 1 << 42;
+
+/// The mapped pack.
+pub struct MapSource {
+    file: File,
+    map: RwLock<Arc<Area>>,
+    end: AtomicU64,
+    /// The kernel knows `MADV_POPULATE_READ` (Linux 5.14); else bytes are read into memory.
+    populate: AtomicBool,
+}
+
+struct Area {
+    map: MmapRaw,
+    len: u64,
+}
+
+/// A stretch of the map that keeps the map alive.
+struct Slice {
+    area: Arc<Area>,
+    start: usize,
+    len: usize,
+}
+
+impl AsRef<[u8]> for Slice {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: `start + len` was checked against the area's length and the written end of the
+        // file when the slice was made. The bytes below the written end are never changed while a
+        // slice of them lives: the log is append-only, it is only truncated to the start of a
+        // record that was never published, and holes are punched only where no reader is. The
+        // file is locked exclusively against other processes.
+        unsafe {
+            std::slice::from_raw_parts(self.area.map.as_ptr().wrapping_add(self.start), self.len)
+        }
+    }
+}
+
+impl MapSource {
+    /// Maps `file`, of which `end` bytes are written.
+    ///
+    /// # Errors
+    /// When the system grants no map at all.
+    pub fn new(file: File, end: u64) -> io::Result<Self> {
+        let area = reserve(&file, end)?;
+        Ok(Self {
+            file,
+            map: RwLock::new(Arc::new(area)),
+            end: AtomicU64::new(end),
+            populate: AtomicBool::new(true),
+        })
+    }
+
+    /// The area that holds everything below `upto`; a new and larger one if the file has outgrown
+    /// the old one, which lives on as long as slices of it do.
+    fn area(&self, upto: u64) -> io::Result<Arc<Area>> {
+        let area = Arc::clone(&self.map.read());
+        if upto <= area.len {
+            return Ok(area);
+        }
+        let larger = Arc::new(reserve(&self.file, upto)?);
+        *self.map.write() = Arc::clone(&larger);
+        Ok(larger)
+    }
+
+    fn read_copy(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        let mut buffer = vec![0; len];
+        self.file.read_exact_at(&mut buffer, offset)?;
+        Ok(buffer.into())
+    }
+}
+
+fn reserve(file: &File, at_least: u64) -> io::Result<Area> {
+    let mut len = RESERVE_BYTES.max(at_least.saturating_mul(2));
+    loop {
+        let bytes = usize::try_from(len).unwrap_or(usize::MAX);
+        match MmapOptions::new().len(bytes).map_raw_read_only(file) {
+            Ok(map) => return Ok(Area { map, len }),
+            Err(error) if len / 2 < at_least.max(1) => return Err(error),
+            Err(_) => len /= 2,
+        }
+    }
+}
+
+impl View for MapSource {
+    fn len(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    fn read(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        let upto = offset
+            .checked_add(len as u64)
+            .filter(|upto| *upto <= self.len());
+        let Some(upto) = upto else {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("{len} bytes at offset {offset} are past the written end"),
+            ));
+        };
+        if len == 0 {
+            return Ok(Bytes::new());
+        }
+        if !self.populate.load(Ordering::Relaxed) {
+            return self.read_copy(offset, len);
+        }
+        let area = self.area(upto)?;
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        match area.map.advise_range(Advice::PopulateRead, start, len) {
+            Ok(()) => Ok(Bytes::from_owner(Slice { area, start, len })),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.populate.store(false, Ordering::Relaxed);
+                self.read_copy(offset, len)
+            }
+            // The kernel says EFAULT for a page that could not be read; a plain read names the
+            // true error, or gives the bytes after all.
+            Err(_) => self.read_copy(offset, len),
+        }
+    }
+}
+
+impl Source for MapSource {
+    fn publish(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn it_sees_the_file_grow_and_nothing_past_the_written_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[1; 10_000]).unwrap();
+        let map = MapSource::new(file.try_clone().unwrap(), 10_000).unwrap();
+        let early = map.read(9_000, 1_000).unwrap();
+        assert!(early.iter().all(|b| *b == 1));
+        assert!(map.read(9_001, 1_000).is_err());
+        file.write_all(&[2; 100_000]).unwrap();
+        assert!(map.read(10_000, 1).is_err(), "not published yet");
+        map.publish(110_000);
+        assert!(map.read(10_000, 100_000).unwrap().iter().all(|b| *b == 2));
+        assert!(map.read(u64::MAX, 2).is_err());
+        assert_eq!(early.len(), 1_000);
+    }
+
+    #[test]
+    fn without_populate_it_reads_the_same_bytes() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let map = MapSource::new(file, 10).unwrap();
+        map.populate.store(false, Ordering::Relaxed);
+        assert_eq!(map.read(3, 4).unwrap(), "3456");
+    }
+
+    #[test]
+    fn a_file_cut_under_the_map_is_an_error_and_no_crash() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[1; 100_000]).unwrap();
+        let map = MapSource::new(file.try_clone().unwrap(), 100_000).unwrap();
+        file.set_len(10).unwrap();
+        assert!(map.read(50_000, 1_000).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! Reading contents: windows of the map, checked before they are handed out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::StoreError;
+use super::core::Core;
+use super::manifests::Pieces;
+use crate::format::codec;
+use crate::format::manifest::Piece;
+use crate::format::meta::Blob;
+use crate::metrics;
+
+/// Bytes handed out at once, about.
+const WINDOW_BYTES: u64 = 1 << 20;
+/// Pieces in a window at most.
+const WINDOW_PIECES: usize = 1024;
+
+/// Reads a range of a content from front to back. Every chunk it hands out a part of was checked
+/// against its CRC as a whole.
+pub struct BlobReader {
+    core: Arc<Core>,
+    pieces: Pieces,
+    at: u64,
+    end: u64,
+}
+
+/// Pieces that lie one behind the other in the pack.
+struct Run {
+    offset: u64,
+    len: u64,
+    /// Each piece, and the part of it that is wanted.
+    pieces: Vec<(Piece, std::ops::Range<usize>)>,
+}
+
+impl BlobReader {
+    pub(super) fn new(core: Arc<Core>, blob: &Blob, range: std::ops::Range<u64>) -> Self {
+        Self {
+            core,
+            pieces: Pieces::new(&blob.manifest),
+            at: range.start.min(blob.size),
+            end: range.end.min(blob.size),
+        }
+    }
+
+    /// Bytes that are still to come.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.end.saturating_sub(self.at)
+    }
+
+    /// The next stretch, about a mebibyte, as few slices; empty at the end. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]: nothing of the stretch may be used.
+    pub fn next_window(&mut self) -> Result<Vec<Bytes>, StoreError> {
+        let mut runs: Vec<Run> = Vec::new();
+        let goal = self.end.min(self.at.saturating_add(WINDOW_BYTES));
+        let mut count = 0;
+        while self.at < goal && count < WINDOW_PIECES {
+            let (start, piece) = self.pieces.at(&self.core, self.at)?;
+            codec::check(piece.codec).map_err(|e| StoreError::damaged(piece.pack_offset, &e))?;
+            let upto = (start + u64::from(piece.raw_len)).min(self.end);
+            let part = to_usize(self.at - start)..to_usize(upto - start);
+            match runs.last_mut() {
+                Some(run) if run.offset + run.len == piece.pack_offset => run.push(piece, part),
+                _ => {
+                    let mut run = Run::at(piece.pack_offset);
+                    run.push(piece, part);
+                    runs.push(run);
+                }
+            }
+            self.at = upto;
+            count += 1;
+        }
+        let mut window = Vec::with_capacity(runs.len());
+        for run in runs {
+            self.read_run(&run, &mut window)?;
+        }
+        Ok(window)
+    }
+
+    /// Reads and checks a run; as one slice, unless something in it is damaged.
+    fn read_run(&self, run: &Run, window: &mut Vec<Bytes>) -> Result<(), StoreError> {
+        let whole = self.core.pack.view().read(run.offset, to_usize(run.len));
+        if let Ok(bytes) = whole
+            && run.fits(&bytes)
+        {
+            window.push(run.wanted(&bytes));
+            return Ok(());
+        }
+        for (piece, part) in &run.pieces {
+            let bytes = match self.core.read_piece(piece) {
+                Some(bytes) => bytes,
+                None => self.heal(piece)?,
+            };
+            window.push(bytes.slice(part.clone()));
+        }
+        Ok(())
+    }
+
+    /// The bytes of a damaged piece from another copy.
+    fn heal(&self, piece: &Piece) -> Result<Bytes, StoreError> {
+        let reader = self.core.reader()?;
+        let copy = self.core.relocated(&reader, piece)?;
+        let bytes = copy.filter(|bytes| bytes.len() == piece.raw_len as usize);
+        if bytes.is_some() {
+            metrics::HEALED_READS.add(1);
+        }
+        bytes.ok_or_else(|| StoreError::Damaged {
+            offset: piece.pack_offset,
+            why: "a chunk fails its checksum".to_owned(),
+        })
+    }
+}
+
+impl Run {
+    fn at(offset: u64) -> Self {
+        Self {
+            offset,
+            len: 0,
+            pieces: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, piece: Piece, part: std::ops::Range<usize>) {
+        self.len += u64::from(piece.stored_len);
+        self.pieces.push((piece, part));
+    }
+
+    fn fits(&self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        self.pieces.iter().all(|(piece, part)| {
+            let Some((payload, behind)) = rest.split_at_checked(piece.stored_len as usize) else {
+                return false;
+            };
+            rest = behind;
+            part.end <= payload.len() && crc32fast::hash(payload) == piece.crc32
+        })
+    }
+
+    /// The wanted bytes: only the first and the last piece may be cut.
+    fn wanted(&self, bytes: &Bytes) -> Bytes {
+        let front = self.pieces.first().map_or(0, |(_, part)| part.start);
+        let back = self
+            .pieces
+            .last()
+            .map_or(0, |(piece, part)| piece.stored_len as usize - part.end);
+        bytes.slice(front..bytes.len() - back)
+    }
+}
+
+fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

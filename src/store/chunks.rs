@@ -1,0 +1,175 @@
+//! Finding chunks that the store has, and making sure that they are sound.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use roaring::RoaringTreemap;
+
+use super::StoreError;
+use super::core::Core;
+use crate::format::manifest::Piece;
+use crate::format::record::{FRAME_BYTES, Frame, Kind};
+use crate::format::segment::{ENTRY_BYTES, Entry};
+use crate::format::{Sha256, codec};
+use crate::index::{Reader, Rows, prefix};
+use crate::metrics;
+
+/// A stored copy counts as sound for this long after its CRC was checked.
+const SCRUB_PERIOD: Duration = Duration::from_hours(7 * 24);
+/// Remembered checks at most; beyond that all are forgotten.
+const MAX_CHECKED: u64 = 1 << 24;
+
+/// Pack offsets of payloads whose CRC was checked within the scrub period.
+pub(super) struct Checked {
+    offsets: RoaringTreemap,
+    since: Instant,
+}
+
+impl Checked {
+    pub(super) fn new() -> Self {
+        Self {
+            offsets: RoaringTreemap::new(),
+            since: Instant::now(),
+        }
+    }
+
+    fn renew(&mut self) {
+        if self.since.elapsed() > SCRUB_PERIOD || self.offsets.len() > MAX_CHECKED {
+            *self = Self::new();
+        }
+    }
+}
+
+/// A chunk that the store has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    /// Sound, here. `end` is not set.
+    Sound(Piece),
+    /// The copy at this pack offset is damaged, and so is what it was relocated to, if it was.
+    Damaged(u64),
+}
+
+impl Core {
+    /// Looks for a chunk.
+    pub(super) fn find_chunk(
+        &self,
+        reader: &Reader,
+        sha256: &Sha256,
+    ) -> Result<Option<Found>, StoreError> {
+        let key = prefix(sha256);
+        let recent = self.recent.read().get(&key);
+        let own = match recent {
+            Some(own) => own,
+            None => match reader.chunk(&key)? {
+                Some(own) => own,
+                None => return Ok(None),
+            },
+        };
+        let Some((payload, entry)) = self.locate(own)?.filter(|(_, e)| e.sha256 == *sha256) else {
+            return Ok(None);
+        };
+        if codec::check(entry.codec).is_err() {
+            return Ok(None);
+        }
+        let piece = Piece {
+            end: 0,
+            pack_offset: payload,
+            stored_len: entry.stored_len,
+            raw_len: entry.raw_len,
+            crc32: entry.crc32,
+            codec: entry.codec,
+            kind: 0,
+        };
+        if self.is_sound(&piece) || self.relocated(reader, &piece)?.is_some() {
+            return Ok(Some(Found::Sound(piece)));
+        }
+        Ok(Some(Found::Damaged(payload)))
+    }
+
+    /// The entry at `own` and the offset of its payload; `None` when no sound segment is there.
+    pub(super) fn locate(&self, own: u64) -> Result<Option<(u64, Entry)>, StoreError> {
+        let view = self.pack.view();
+        let Ok(bytes) = view.read(own, ENTRY_BYTES) else {
+            return Ok(None);
+        };
+        let Ok(entry) = Entry::decode(&bytes) else {
+            return Ok(None);
+        };
+        let Some(table) = entry.table_offset(own) else {
+            return Ok(None);
+        };
+        let Some(start) = table.checked_sub(FRAME_BYTES as u64) else {
+            return Ok(None);
+        };
+        let before = FRAME_BYTES + usize::from(entry.index) * ENTRY_BYTES;
+        let Ok(bytes) = view.read(start, before) else {
+            return Ok(None);
+        };
+        let Ok(frame) = Frame::decode(&bytes, &self.pack.header().pack_id, start) else {
+            return Ok(None);
+        };
+        let inside = own + ENTRY_BYTES as u64 <= table + u64::from(frame.head_bytes);
+        if frame.kind != Kind::Segment || !inside {
+            return Ok(None);
+        }
+        let skipped: u64 = bytes[FRAME_BYTES..]
+            .chunks_exact(ENTRY_BYTES)
+            .filter_map(|e| Entry::decode(e).ok())
+            .map(|e| u64::from(e.stored_len))
+            .sum();
+        let payload = table + u64::from(frame.head_bytes) + skipped;
+        Ok(Some((payload, entry)))
+    }
+
+    /// Whether the payload of `piece` fits its CRC, as checked now or within the scrub period.
+    pub(super) fn is_sound(&self, piece: &Piece) -> bool {
+        {
+            let mut checked = self.checked.lock();
+            checked.renew();
+            if checked.offsets.contains(piece.pack_offset) {
+                return true;
+            }
+        }
+        if self.read_piece(piece).is_none() {
+            return false;
+        }
+        self.checked.lock().offsets.insert(piece.pack_offset);
+        true
+    }
+
+    /// The payload of `piece`, if it can be read and fits its CRC.
+    pub(super) fn read_piece(&self, piece: &Piece) -> Option<Bytes> {
+        let view = self.pack.view();
+        match view.read(piece.pack_offset, piece.stored_len as usize) {
+            Ok(bytes) if crc32fast::hash(&bytes) == piece.crc32 => return Some(bytes),
+            Ok(_) => {
+                tracing::error!(offset = piece.pack_offset, "a stored payload fails its CRC");
+            }
+            Err(error) => {
+                tracing::error!(offset = piece.pack_offset, %error, "a stored payload is unreadable");
+            }
+        }
+        metrics::DAMAGED_READS.add(1);
+        self.checked.lock().offsets.remove(piece.pack_offset);
+        None
+    }
+
+    /// The intact copy that a damaged payload was relocated to, if there is one.
+    pub(super) fn relocated(
+        &self,
+        rows: &dyn Rows,
+        piece: &Piece,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let Some(to) = rows.relocated(piece.pack_offset)? else {
+            return Ok(None);
+        };
+        let copy = Piece {
+            pack_offset: to.to,
+            stored_len: to.stored_len,
+            crc32: to.crc32,
+            codec: to.codec,
+            ..*piece
+        };
+        Ok(self.read_piece(&copy))
+    }
+}

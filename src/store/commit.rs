@@ -1,0 +1,482 @@
+//! Group commit: one thread takes whatever changes wait, writes one commit, syncs once.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::StoreError;
+use super::core::Core;
+use crate::format::meta::{Mutation, NodeId};
+use crate::index::{Batch, Checkpoint, Index, IndexError, Prefix, Rows, Tables};
+use crate::metrics;
+use crate::pack::PackError;
+
+/// Changes in one commit at most.
+const GROUP_CHANGES: usize = 1024;
+/// Bytes of mutations from which on a group is closed.
+const GROUP_BYTES: usize = 8 << 20;
+/// Mutations after which a checkpoint is made, idle or not.
+const CHECKPOINT_MUTATIONS: u64 = 50_000;
+/// Chunk rows that reach the index with one group, so that no acknowledgement waits for many.
+const SLICE_ROWS: usize = 8192;
+
+/// What became of a change: the outer error is the store's, the inner one is the change's own
+/// refusal.
+pub type Outcome<T, E> = Result<Result<T, E>, StoreError>;
+
+/// Gives out node ids.
+pub struct Ids {
+    next: u64,
+}
+
+impl Ids {
+    /// An id that no node ever had.
+    pub fn next(&mut self) -> NodeId {
+        let id = NodeId(self.next);
+        self.next += 1;
+        id
+    }
+}
+
+/// A change that waits for the committer.
+trait Job: Send {
+    /// Decides; `None` when the change refuses itself.
+    fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Option<Vec<Mutation>>;
+    /// Tells what became of it.
+    fn done(self: Box<Self>, result: Result<(), StoreError>);
+}
+
+struct Change<C, D, T, E> {
+    check: Option<C>,
+    done: D,
+    decision: Option<Result<T, E>>,
+}
+
+impl<C, D, T, E> Job for Change<C, D, T, E>
+where
+    C: FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send,
+    D: FnOnce(Outcome<T, E>) + Send,
+    T: Send,
+    E: Send,
+{
+    fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Option<Vec<Mutation>> {
+        let (mutations, decision) = match (self.check.take()?)(rows, ids) {
+            Ok((mutations, value)) => (Some(mutations), Ok(value)),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        self.decision = Some(decision);
+        mutations
+    }
+
+    fn done(self: Box<Self>, result: Result<(), StoreError>) {
+        let outcome = match (self.decision, result) {
+            (Some(Err(refusal)), _) => Ok(Err(refusal)),
+            (Some(Ok(value)), Ok(())) => Ok(Ok(value)),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(StoreError::Closed),
+        };
+        (self.done)(outcome);
+    }
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Close,
+}
+
+/// Handle of the committer thread.
+pub(super) struct Committer {
+    queue: Mutex<Option<Sender<Message>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Committer {
+    /// Starts the thread. The index has the chunks of all segments below `chunks_upto`.
+    pub(super) fn start(core: Arc<Core>, chunks_upto: u64) -> Result<Self, StoreError> {
+        let (queue, jobs) = channel();
+        let thread = std::thread::Builder::new()
+            .name("packhold-commit".to_owned())
+            .spawn(move || Worker::new(core, chunks_upto).run(&jobs))
+            .map_err(|e| StoreError::System(format!("starting the committer: {e}")))?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(super) fn submit<T, E>(
+        &self,
+        check: impl FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
+        done: impl FnOnce(Outcome<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let job = Message::Job(Box::new(Change {
+            check: Some(check),
+            done,
+            decision: None,
+        }));
+        let queue = self.queue.lock().clone();
+        let refused = match queue {
+            Some(queue) => queue.send(job).err().map(|e| e.0),
+            None => Some(job),
+        };
+        if let Some(Message::Job(job)) = refused {
+            job.done(Err(StoreError::Closed));
+        }
+    }
+
+    pub(super) fn close(&self) {
+        if let Some(queue) = self.queue.lock().take() {
+            // The thread may have ended already; then there is nothing to close.
+            let _ended = queue.send(Message::Close);
+        }
+        if let Some(thread) = self.thread.lock().take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Chunk rows on their way into the index, sorted.
+struct Flushing {
+    rows: Vec<(Prefix, u64)>,
+    next: usize,
+    upto: u64,
+}
+
+struct Worker {
+    core: Arc<Core>,
+    /// What the open index covers.
+    covered: Checkpoint,
+    /// Mutations since the last durable checkpoint.
+    since_checkpoint: u64,
+    flushing: Option<Flushing>,
+}
+
+impl Worker {
+    fn new(core: Arc<Core>, chunks_upto: u64) -> Self {
+        let covered = Checkpoint {
+            pack_id: core.pack.header().pack_id,
+            position: core.pack.position(),
+            chunks_upto,
+        };
+        Self {
+            core,
+            covered,
+            since_checkpoint: 0,
+            flushing: None,
+        }
+    }
+
+    fn run(mut self, jobs: &Receiver<Message>) {
+        loop {
+            let idle = match self.flushing {
+                Some(_) => std::time::Duration::ZERO,
+                None => self.core.options.idle,
+            };
+            match jobs.recv_timeout(idle) {
+                Ok(Message::Job(first)) => {
+                    let (group, close) = drain(first, jobs);
+                    self.group(group);
+                    if close {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        while let Ok(Message::Job(job)) = jobs.try_recv() {
+            job.done(Err(StoreError::Closed));
+        }
+        self.seal();
+        self.checkpoint();
+    }
+
+    /// Nobody waits: goes on flushing chunk rows, seals, makes a checkpoint.
+    fn idle(&mut self) {
+        self.start_flushing();
+        if self.flushing.is_some() {
+            let flushed = self.in_batch(false, |_, _| Ok(()));
+            self.index_result(flushed);
+            return;
+        }
+        self.seal();
+        if self.since_checkpoint > 0 {
+            self.checkpoint();
+        }
+    }
+
+    /// Makes a group of changes: one commit and one sync, or a few if they are large.
+    fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        self.start_flushing();
+        while !jobs.is_empty() {
+            let outcome = self.try_group(&mut jobs);
+            let (count, result) = match outcome {
+                Ok(count) => {
+                    metrics::COMMIT_GROUPS.add(1);
+                    metrics::COMMITS.add(count as u64);
+                    (count, Ok(()))
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a group of commits failed");
+                    (jobs.len(), Err(Failure::of(error)))
+                }
+            };
+            if matches!(result, Err(Failure::Index(..))) {
+                self.replace_index();
+            }
+            for job in jobs.drain(..count) {
+                job.done(result.as_ref().map(|()| ()).map_err(Failure::error));
+            }
+        }
+        if self.since_checkpoint >= CHECKPOINT_MUTATIONS {
+            self.checkpoint();
+        }
+    }
+
+    /// Commits the first of `jobs`; gives how many.
+    fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<usize, GroupError> {
+        let core = Arc::clone(&self.core);
+        core.pack.writable()?;
+        let mut counts = (0, 0);
+        self.in_batch(false, |worker, tables| {
+            let (taken, mutations) = check_some(jobs, tables).map_err(GroupError::Before)?;
+            counts = (taken, mutations.len() as u64);
+            if mutations.is_empty() {
+                return Ok(());
+            }
+            let frees = mutations
+                .iter()
+                .all(|m| matches!(m, Mutation::NodeDelete(_)));
+            // ORDER: all segments and leaves that these mutations refer to were appended by those
+            // who made them; commit record, sync, index transaction, acknowledgement follow.
+            let tail = core.pack.append_commit(&mutations, core.now_ms(), frees)?;
+            core.pack.sync(&tail)?;
+            worker.covered.position = tail.position;
+            Ok(())
+        })?;
+        self.since_checkpoint += counts.1;
+        Ok(counts.0)
+    }
+
+    /// Runs `work` in an index transaction, adds a slice of chunk rows, and commits it.
+    fn in_batch(
+        &mut self,
+        durable: bool,
+        work: impl FnOnce(&mut Self, &mut Tables<'_>) -> Result<(), GroupError>,
+    ) -> Result<(), GroupError> {
+        let core = Arc::clone(&self.core);
+        let index = core.index.read();
+        let index: &Index = index.as_ref().ok_or(GroupError::closed())?;
+        let batch: Batch = index.begin().map_err(GroupError::Before)?;
+        let mut flushed = false;
+        {
+            let mut tables = batch.tables().map_err(GroupError::Before)?;
+            work(self, &mut tables)?;
+            flushed |= self.flush_slice(&mut tables).map_err(GroupError::After)?;
+            tables
+                .set_checkpoint(&self.covered)
+                .map_err(GroupError::After)?;
+        }
+        batch.commit(durable).map_err(GroupError::After)?;
+        if flushed {
+            self.flushing = None;
+            core.recent.write().thawed();
+        }
+        Ok(())
+    }
+
+    fn start_flushing(&mut self) {
+        if self.flushing.is_some() {
+            return;
+        }
+        let frozen = self.core.recent.read().frozen();
+        if let Some((rows, upto)) = frozen {
+            if upto > self.covered.position.offset {
+                // The table must not know chunks that a crash would cut off the log.
+                self.seal();
+            }
+            if upto > self.covered.position.offset {
+                return;
+            }
+            let mut rows: Vec<(Prefix, u64)> = rows.iter().map(|(k, v)| (*k, *v)).collect();
+            rows.sort_unstable();
+            self.flushing = Some(Flushing {
+                rows,
+                next: 0,
+                upto,
+            });
+        }
+    }
+
+    /// Puts the next chunk rows into the index; whether these were the last.
+    fn flush_slice(&mut self, tables: &mut Tables<'_>) -> Result<bool, IndexError> {
+        let Some(flushing) = &mut self.flushing else {
+            return Ok(false);
+        };
+        let end = flushing.rows.len().min(flushing.next + SLICE_ROWS);
+        tables.put_chunks(&flushing.rows[flushing.next..end])?;
+        flushing.next = end;
+        self.since_checkpoint += 1;
+        let last = end == flushing.rows.len();
+        if last {
+            self.covered.chunks_upto = flushing.upto;
+        }
+        Ok(last)
+    }
+
+    /// Appends an empty commit: all before it is then durable, and proven to be.
+    fn seal(&mut self) {
+        let pack = &self.core.pack;
+        if pack.writable().is_err() || pack.is_sealed() {
+            return;
+        }
+        let sealed = pack
+            .append_commit(&[], self.core.now_ms(), true)
+            .and_then(|tail| pack.sync(&tail).map(|()| tail));
+        match sealed {
+            Ok(tail) => {
+                self.covered.position = tail.position;
+                self.since_checkpoint += 1;
+            }
+            Err(error) => tracing::error!(%error, "sealing the pack failed"),
+        }
+    }
+
+    /// Makes the index durable as it is.
+    fn checkpoint(&mut self) {
+        // ORDER: `covered` names only commits whose sync returned.
+        let result = self.in_batch(true, |_, _| Ok(()));
+        if result.is_ok() {
+            self.since_checkpoint = 0;
+        }
+        self.index_result(result);
+    }
+
+    fn index_result(&mut self, result: Result<(), GroupError>) {
+        if let Err(error) = result {
+            tracing::error!(%error, "writing the index failed");
+            self.replace_index();
+        }
+    }
+
+    /// Drops an index that failed, opens it anew and replays the pack behind it.
+    fn replace_index(&mut self) {
+        self.flushing = None;
+        match self.core.reopen_index() {
+            Ok(covered) => {
+                self.covered = covered;
+                tracing::warn!("the index failed and was opened anew");
+            }
+            Err(error) => tracing::error!(%error, "the index cannot be opened anew"),
+        }
+        self.since_checkpoint = 0;
+    }
+}
+
+/// Runs the checks of jobs, each seeing what those before it change, and applies what they decide,
+/// until they make a full group. Gives how many jobs that took.
+fn check_some(
+    jobs: &mut [Box<dyn Job>],
+    tables: &mut Tables<'_>,
+) -> Result<(usize, Vec<Mutation>), IndexError> {
+    let mut ids = Ids {
+        next: tables.next_node()?,
+    };
+    let mut all = Vec::new();
+    let (mut taken, mut bytes) = (0, 0);
+    for job in jobs {
+        for mutation in job.check(tables, &mut ids).unwrap_or_default() {
+            tables.apply(&mutation)?;
+            bytes += mutation.encoded_len();
+            all.push(mutation);
+        }
+        taken += 1;
+        if bytes >= GROUP_BYTES {
+            break;
+        }
+    }
+    Ok((taken, all))
+}
+
+/// Takes what else waits; and whether the store is being closed.
+fn drain(first: Box<dyn Job>, jobs: &Receiver<Message>) -> (Vec<Box<dyn Job>>, bool) {
+    let mut group = vec![first];
+    while group.len() < GROUP_CHANGES {
+        match jobs.try_recv() {
+            Ok(Message::Job(job)) => group.push(job),
+            Ok(Message::Close) => return (group, true),
+            Err(_) => break,
+        }
+    }
+    (group, false)
+}
+
+/// Why a group failed, and on which side of the commit record.
+#[derive(Debug, thiserror::Error)]
+enum GroupError {
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The index failed, and nothing was written to the pack.
+    #[error(transparent)]
+    Before(IndexError),
+    /// The index failed, and the pack may hold the commit.
+    #[error(transparent)]
+    After(IndexError),
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl GroupError {
+    fn closed() -> Self {
+        Self::Closed
+    }
+}
+
+/// A group's failure, to be told to each of its changes.
+enum Failure {
+    Full,
+    Refused(String),
+    InDoubt(String),
+    /// The index failed and is to be replaced.
+    Index(String, Doubt),
+}
+
+/// Whether the pack may hold the commit of a failed group.
+#[derive(Clone, Copy)]
+enum Doubt {
+    None,
+    Some,
+}
+
+impl Failure {
+    fn of(error: GroupError) -> Self {
+        match error {
+            GroupError::Pack(error) if error.is_full() => Self::Full,
+            // The sync failed: the commit is in the file, and it may or may not be on the disk.
+            GroupError::Pack(error @ PackError::Poisoned(_)) => Self::InDoubt(error.to_string()),
+            GroupError::Pack(error) => Self::Refused(error.to_string()),
+            GroupError::Before(error) => Self::Index(error.to_string(), Doubt::None),
+            GroupError::After(error) => Self::Index(error.to_string(), Doubt::Some),
+            GroupError::Closed => Self::Refused(error.to_string()),
+        }
+    }
+
+    fn error(&self) -> StoreError {
+        match self {
+            Self::Full => StoreError::Full,
+            Self::Refused(why) | Self::Index(why, Doubt::None) => StoreError::Refused(why.clone()),
+            Self::InDoubt(why) | Self::Index(why, Doubt::Some) => StoreError::InDoubt(why.clone()),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What all parts of the store share, and its handle.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::blobs::BlobReader;
+use super::budget::Budget;
+use super::chunker::Chunker;
+use super::chunks::Checked;
+use super::commit::{Committer, Ids, Outcome};
+use super::ingest::Ingest;
+use super::manifests::Pieces;
+use super::open::Options;
+use super::{OpenReport, StoreError};
+use crate::digest::Wanted;
+use crate::format::meta::{Blob, Mutation};
+use crate::index::{Index, Place, Reader, Recent, Rows};
+use crate::pack::Pack;
+
+pub(super) struct Core {
+    pub(super) pack: Pack,
+    /// `None` only while a failed index is being replaced.
+    pub(super) index: RwLock<Option<Index>>,
+    pub(super) place: Place,
+    pub(super) recent: RwLock<Recent>,
+    /// Held while a segment is appended and its chunks are made known.
+    pub(super) segments: Mutex<()>,
+    pub(super) checked: Mutex<Checked>,
+    pub(super) budget: Budget,
+    pub(super) chunker: Chunker,
+    /// Where whole-file digests are computed beside the chunking.
+    pub(super) lanes: rayon::ThreadPool,
+    pub(super) options: Options,
+}
+
+impl Core {
+    /// A snapshot of the index.
+    pub(super) fn reader(&self) -> Result<Reader, StoreError> {
+        let index = self.index.read();
+        let index = index.as_ref().ok_or(StoreError::Closed)?;
+        Ok(index.reader()?)
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        (self.options.clock)()
+    }
+
+    /// Whether every chunk of a content is sound, or has an intact copy.
+    fn is_sound_blob(&self, blob: &Blob) -> Result<bool, StoreError> {
+        let reader = self.reader()?;
+        let mut pieces = Pieces::new(&blob.manifest);
+        let mut at = 0;
+        while at < blob.size {
+            let Ok((start, piece)) = pieces.at(self, at) else {
+                return Ok(false);
+            };
+            if !self.is_sound(&piece) && self.relocated(&reader, &piece)?.is_none() {
+                return Ok(false);
+            }
+            at = start + u64::from(piece.raw_len);
+        }
+        Ok(true)
+    }
+}
+
+/// An open store; clones share it. It closes when the last clone is dropped.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) core: Arc<Core>,
+    pub(super) committer: Arc<Committer>,
+    pub(super) report: Arc<OpenReport>,
+}
+
+impl Store {
+    /// What was found and done when the store was opened.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        &self.report
+    }
+
+    /// A snapshot of the metadata.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn rows(&self) -> Result<impl Rows + use<>, StoreError> {
+        self.core.reader()
+    }
+
+    /// Takes in the bytes of a new file.
+    #[must_use]
+    pub fn ingest(&self, wanted: Wanted) -> Ingest {
+        Ingest::new(Arc::clone(&self.core), wanted)
+    }
+
+    /// Takes in bytes that are said to be those of `blob`, only to prove it; `None` when the
+    /// stored copy is not sound, so that the bytes are needed. Reads what was not read lately.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn prove(&self, blob: Blob) -> Result<Option<Ingest>, StoreError> {
+        let sound = self.core.is_sound_blob(&blob)?;
+        Ok(sound.then(|| Ingest::proof(Arc::clone(&self.core), blob)))
+    }
+
+    /// Reads the bytes `range` of a content.
+    #[must_use]
+    pub fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> BlobReader {
+        BlobReader::new(Arc::clone(&self.core), blob, range)
+    }
+
+    /// The memory that uploads may buffer.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.core.budget
+    }
+
+    /// Length of the largest chunk, the share of the budget that every upload has, in bytes.
+    #[must_use]
+    pub fn largest_chunk(&self) -> usize {
+        self.core.chunker.max()
+    }
+
+    /// The time that the store goes by, Unix milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.core.now_ms()
+    }
+
+    /// Whether writes are allowed now.
+    ///
+    /// # Errors
+    /// [`StoreError::Pack`] with the reason why not.
+    pub fn writable(&self) -> Result<(), StoreError> {
+        Ok(self.core.pack.writable()?)
+    }
+
+    /// Whether `bytes` more would surely not fit on the disk.
+    #[must_use]
+    pub fn lacks_room(&self, bytes: u64) -> bool {
+        self.core.pack.lacks_room(bytes)
+    }
+
+    /// Makes a change, together with others that wait, in one commit.
+    ///
+    /// `check` sees all that was changed before, decides, and gives the mutations; it must not do
+    /// anything else. `done` hears what became of it, from the committer's thread: its own
+    /// refusal, or that the change is durable and visible, or why it is not.
+    pub fn submit<T, E>(
+        &self,
+        check: impl FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
+        done: impl FnOnce(Outcome<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.committer.submit(check, done);
+    }
+
+    /// Like [`Store::submit`], and waits. Not to be called where waiting is not allowed.
+    ///
+    /// # Errors
+    /// What became of it, if it was not made.
+    pub fn commit<T, E>(
+        &self,
+        check: impl FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
+    ) -> Outcome<T, E>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit(check, move |outcome| {
+            // The receiver waits below for as long as this closure exists.
+            let _waited_for = sender.send(outcome);
+        });
+        receiver.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Finishes what waits, seals the pack, writes a checkpoint. Later changes are refused.
+    pub fn close(&self) {
+        self.committer.close();
+    }
+}

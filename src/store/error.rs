@@ -1,0 +1,82 @@
+//! What can go wrong in the store.
+
+use thiserror::Error;
+
+use crate::format::FormatError;
+use crate::format::scan::ScanError;
+use crate::index::IndexError;
+use crate::pack::PackError;
+
+/// Errors of the store floor.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The pack failed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The disk is full; nothing was changed.
+    #[error("no space left on the disk of the store")]
+    Full,
+    /// Writes are refused.
+    #[error("{0}")]
+    Refused(String),
+    /// It is not known whether the change was made; it may appear after a restart.
+    #[error("in doubt whether the change was made: {0}")]
+    InDoubt(String),
+    /// The bytes of a content are not what was stored.
+    #[error("stored bytes at pack offset {offset} are damaged: {why}")]
+    Damaged {
+        /// Where in the pack.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// Acknowledged commits are missing from the pack.
+    #[error(
+        "the index covers the pack up to offset {indexed}, but the pack ends at {end}: \
+         acknowledged commits are missing (an older copy of the pack?); \
+         `packhold reindex --accept-rollback` goes on with what is there"
+    )]
+    Rollback {
+        /// Where the pack should reach at least.
+        indexed: u64,
+        /// Where it ends.
+        end: u64,
+    },
+    /// There is no store at the path.
+    #[error("there is no store at {0}")]
+    Missing(std::path::PathBuf),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A thread could not be started, or randomness not be had.
+    #[error("{0}")]
+    System(String),
+}
+
+impl From<ScanError> for StoreError {
+    fn from(error: ScanError) -> Self {
+        Self::Pack(error.into())
+    }
+}
+
+impl StoreError {
+    /// Damage at a pack offset.
+    pub(super) fn damaged(offset: u64, error: &FormatError) -> Self {
+        Self::Damaged {
+            offset,
+            why: error.to_string(),
+        }
+    }
+
+    /// Whether the store's data is damaged or missing, as opposed to a failure of the moment.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. } | Self::Rollback { .. } | Self::Pack(PackError::Format { .. })
+        )
+    }
+}

@@ -1,0 +1,341 @@
+//! Taking in a file: a state machine that is fed with bytes.
+//!
+//! A large batch is worked on in two lanes side by side: whole-file digests, which are a serial
+//! chain, on one; cutting, chunk digests, lookups and appending on the other. The caller collects
+//! the next batch meanwhile. Memory does not grow with the file: manifest leaves are written while
+//! the upload runs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::StoreError;
+use super::chunks::Found;
+use super::core::Core;
+use super::segments::Draft;
+use crate::digest::{Digests, Hasher, Wanted, sha256};
+use crate::format::codec;
+use crate::format::manifest::{self, Child, Piece};
+use crate::format::meta::{Blob, ManifestRef, Relocated};
+use crate::format::record::Kind;
+use crate::index::Reader;
+use crate::metrics;
+
+/// Batches from this length on are worked on in two lanes.
+const TWO_LANES_BYTES: usize = 128 << 10;
+/// Pieces from which on a leaf is written: 32 pages, 64 MiB of a typical file.
+const LEAF_PIECES: usize = 32 * manifest::PAGE_ENTRIES;
+/// A manifest of up to so many pieces sits in the commit.
+const INLINE_PIECES: usize = 16;
+/// Chunks wait no longer than this for their segment to fill.
+const MAX_WAIT: Duration = Duration::from_millis(250);
+
+/// An upload in progress. Dropping it leaves nothing visible.
+pub struct Ingest {
+    hasher: Hasher,
+    lane: Lane,
+    /// The content that the bytes are said to be; then they are only hashed.
+    proof: Option<Blob>,
+}
+
+/// What an upload became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingested {
+    /// Digests of the bytes that came. For a proof only sha256 and size are computed.
+    pub digests: Digests,
+    /// The content, to be put into a commit; `None` when a proof failed.
+    pub blob: Option<Blob>,
+    /// Bytes that were not in the store before.
+    pub new_bytes: u64,
+    /// Damaged payloads that fresh bytes of this upload replace; part of the commit.
+    pub relocated: Vec<Relocated>,
+}
+
+struct Lane {
+    core: Arc<Core>,
+    /// Bytes that do not yet make a chunk; fewer than the largest one has.
+    carry: Vec<u8>,
+    draft: Draft,
+    /// Since when the draft holds chunks.
+    draft_since: Option<Instant>,
+    /// Pieces of the leaf in hand; ends count from its start.
+    pieces: Vec<Piece>,
+    /// Which pieces lie at which place of the draft.
+    unplaced: Vec<(usize, usize)>,
+    /// Damaged payloads, and the place of their fresh bytes in the draft.
+    healing: Vec<(u64, usize)>,
+    leaf_bytes: u64,
+    leaves: Vec<Child>,
+    size: u64,
+    new_bytes: u64,
+    relocated: Vec<Relocated>,
+}
+
+impl Ingest {
+    pub(super) fn new(core: Arc<Core>, wanted: Wanted) -> Self {
+        Self {
+            hasher: Hasher::new(wanted),
+            lane: Lane::new(core),
+            proof: None,
+        }
+    }
+
+    pub(super) fn proof(core: Arc<Core>, blob: Blob) -> Self {
+        Self {
+            proof: Some(blob),
+            ..Self::new(core, Wanted::Sha256Only)
+        }
+    }
+
+    /// Takes in the next bytes of the file. Works, writes, and may wait for the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the upload cannot go on.
+    pub fn push(&mut self, batch: &Bytes) -> Result<(), StoreError> {
+        metrics::RECEIVED_BYTES.add(batch.len() as u64);
+        let Self {
+            hasher,
+            lane,
+            proof,
+        } = self;
+        if proof.is_some() {
+            hasher.update(batch);
+            return Ok(());
+        }
+        if batch.len() < TWO_LANES_BYTES {
+            hasher.update(batch);
+            return lane.push(batch, false);
+        }
+        let core = Arc::clone(&lane.core);
+        core.lanes.in_place_scope(|scope| {
+            scope.spawn(|_| hasher.update(batch));
+            lane.push(batch, false)
+        })
+    }
+
+    /// The file is complete. Its chunks are written (not yet durable) when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn finish(mut self) -> Result<Ingested, StoreError> {
+        let digests = self.hasher.finish();
+        if let Some(blob) = self.proof {
+            let blob = Some(blob).filter(|blob| blob.sha256 == digests.sha256);
+            metrics::SHARED_BYTES.add(digests.size);
+            return Ok(Ingested {
+                digests,
+                blob,
+                new_bytes: 0,
+                relocated: Vec::new(),
+            });
+        }
+        self.lane.push(&Bytes::new(), true)?;
+        let manifest = self.lane.manifest()?;
+        metrics::SHARED_BYTES.add(digests.size.saturating_sub(self.lane.new_bytes));
+        Ok(Ingested {
+            digests,
+            blob: Some(Blob {
+                sha256: digests.sha256,
+                size: digests.size,
+                md5: digests.md5,
+                crc64: digests.crc64,
+                sha1: digests.sha1,
+                manifest,
+            }),
+            new_bytes: self.lane.new_bytes,
+            relocated: self.lane.relocated,
+        })
+    }
+}
+
+impl Lane {
+    fn new(core: Arc<Core>) -> Self {
+        Self {
+            core,
+            carry: Vec::new(),
+            draft: Draft::default(),
+            draft_since: None,
+            pieces: Vec::new(),
+            unplaced: Vec::new(),
+            healing: Vec::new(),
+            leaf_bytes: 0,
+            leaves: Vec::new(),
+            size: 0,
+            new_bytes: 0,
+            relocated: Vec::new(),
+        }
+    }
+
+    /// Cuts and takes in what is complete of `carry ‖ batch`; all of it, if it is the `last`.
+    fn push(&mut self, batch: &Bytes, last: bool) -> Result<(), StoreError> {
+        let max = self.core.chunker.max();
+        if self.carry.len() + batch.len() < max && !last {
+            self.carry.extend_from_slice(batch);
+            return Ok(());
+        }
+        let reader = self.core.reader()?;
+        let mut rest = self.junction(&reader, batch, last)?;
+        while rest.len() >= max || (last && !rest.is_empty()) {
+            let len = self.core.chunker.cut(&rest);
+            let chunk = rest.split_to(len);
+            self.take(&reader, chunk)?;
+        }
+        self.carry.extend_from_slice(&rest);
+        self.settle(last)
+    }
+
+    /// Cuts the chunks that begin in `carry`, and gives what is left of the batch.
+    fn junction(
+        &mut self,
+        reader: &Reader,
+        batch: &Bytes,
+        last: bool,
+    ) -> Result<Bytes, StoreError> {
+        let carried = self.carry.len();
+        if carried == 0 {
+            return Ok(batch.clone());
+        }
+        let max = self.core.chunker.max();
+        let mut joined = std::mem::take(&mut self.carry);
+        joined.extend_from_slice(&batch[..batch.len().min(max)]);
+        let joined = Bytes::from(joined);
+        let mut at = 0;
+        while at < carried && (joined.len() - at >= max || last) {
+            let len = self.core.chunker.cut(&joined[at..]);
+            self.take(reader, joined.slice(at..at + len))?;
+            at += len;
+        }
+        if at < carried {
+            // Only with a batch shorter than the largest chunk: all of it is in `joined`.
+            self.carry.extend_from_slice(&joined[at..]);
+            return Ok(Bytes::new());
+        }
+        Ok(batch.slice(at - carried..))
+    }
+
+    /// Takes in one chunk: refers to the copy that is there, or puts it into the draft.
+    fn take(&mut self, reader: &Reader, chunk: Bytes) -> Result<(), StoreError> {
+        let digest = sha256(&chunk);
+        let len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        self.size += u64::from(len);
+        self.leaf_bytes += u64::from(len);
+        let end = self.leaf_bytes;
+        let place = match self.draft.find(&digest) {
+            Some(place) => place,
+            None => match self.core.find_chunk(reader, &digest)? {
+                Some(Found::Sound(piece)) if piece.raw_len == len => {
+                    self.pieces.push(Piece { end, ..piece });
+                    return Ok(());
+                }
+                found => {
+                    self.new_bytes += u64::from(len);
+                    let place = self.draft.push(digest, chunk);
+                    if let Some(Found::Damaged(from)) = found {
+                        self.healing.push((from, place));
+                    }
+                    self.draft_since.get_or_insert_with(Instant::now);
+                    place
+                }
+            },
+        };
+        self.unplaced.push((self.pieces.len(), place));
+        self.pieces.push(Piece {
+            end,
+            pack_offset: 0,
+            stored_len: len,
+            raw_len: len,
+            crc32: 0,
+            codec: codec::RAW,
+            kind: 0,
+        });
+        if self.draft.is_full() {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// At the end of a batch: writes what is worth it, and lets go of the batch.
+    fn settle(&mut self, last: bool) -> Result<(), StoreError> {
+        let waited = self.draft_since.is_some_and(|at| at.elapsed() >= MAX_WAIT);
+        let leaf_full = self.pieces.len() >= LEAF_PIECES;
+        if last || leaf_full || waited || !self.draft.is_small() || self.core.budget.is_tight() {
+            self.flush()?;
+        } else {
+            self.draft.unpin();
+        }
+        if leaf_full {
+            self.write_leaf()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the draft, and tells the pieces where they lie.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.draft_since = None;
+        if self.draft.is_empty() {
+            return Ok(());
+        }
+        let places = self.core.append_segment(&mut self.draft)?;
+        for (piece, place) in self.unplaced.drain(..) {
+            let (offset, entry) = places[place];
+            let piece = &mut self.pieces[piece];
+            piece.pack_offset = offset;
+            piece.crc32 = entry.crc32;
+        }
+        for (from, place) in self.healing.drain(..) {
+            let (to, entry) = places[place];
+            self.relocated.push(Relocated {
+                from,
+                to,
+                stored_len: entry.stored_len,
+                crc32: entry.crc32,
+                codec: entry.codec,
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes the pieces in hand as a leaf record.
+    fn write_leaf(&mut self) -> Result<(), StoreError> {
+        if self.pieces.is_empty() {
+            return Ok(());
+        }
+        let pack = &self.core.pack;
+        let leaf = manifest::encode(&self.pieces, &pack.header().pack_id, sha256);
+        let frame = pack.append(Kind::Leaf, &leaf.pages, &[])?;
+        self.leaves.push(Child {
+            end: self.size,
+            leaf_offset: frame.offset,
+            leaf_tag: leaf.tag,
+            leaf_entries: leaf.entries,
+        });
+        self.pieces.clear();
+        self.leaf_bytes = 0;
+        Ok(())
+    }
+
+    /// Writes what is left of the manifest and gives the reference to it.
+    fn manifest(&mut self) -> Result<ManifestRef, StoreError> {
+        let pack_id = self.core.pack.header().pack_id;
+        if self.size == 0 {
+            return Ok(ManifestRef::Empty);
+        }
+        if self.leaves.is_empty() && self.pieces.len() <= INLINE_PIECES {
+            let leaf = manifest::encode(&self.pieces, &pack_id, sha256);
+            return Ok(ManifestRef::Inline {
+                tag: leaf.tag,
+                entries: leaf.entries,
+                pages: leaf.pages,
+            });
+        }
+        self.write_leaf()?;
+        let root = manifest::encode(&self.leaves, &pack_id, sha256);
+        let frame = self.core.pack.append(Kind::Root, &root.pages, &[])?;
+        Ok(ManifestRef::Root {
+            offset: frame.offset,
+            tag: root.tag,
+            entries: root.entries,
+        })
+    }
+}

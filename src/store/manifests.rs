@@ -1,0 +1,192 @@
+//! Reading manifests in place: every page is checked at every use.
+
+use bytes::Bytes;
+
+use super::StoreError;
+use super::core::Core;
+use crate::format::manifest::{Child, Entry, Page, Piece, decode_page, page_count, page_range};
+use crate::format::meta::ManifestRef;
+use crate::format::record::FRAME_BYTES;
+
+/// A list of entries, somewhere.
+#[derive(Debug, Clone)]
+pub(super) struct List {
+    place: Place,
+    tag: u64,
+    pub(super) entries: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Inline(Bytes),
+    /// The body of the record whose frame lies here.
+    Record(u64),
+}
+
+/// The root of a manifest.
+#[derive(Debug, Clone)]
+pub(super) enum Top {
+    Empty,
+    Leaf(List),
+    Root(List),
+}
+
+impl Top {
+    pub(super) fn new(manifest: &ManifestRef) -> Self {
+        match manifest {
+            ManifestRef::Empty => Self::Empty,
+            ManifestRef::Inline {
+                tag,
+                entries,
+                pages,
+            } => Self::Leaf(List {
+                place: Place::Inline(Bytes::copy_from_slice(pages)),
+                tag: *tag,
+                entries: *entries,
+            }),
+            ManifestRef::Root {
+                offset,
+                tag,
+                entries,
+            } => Self::Root(List {
+                place: Place::Record(*offset),
+                tag: *tag,
+                entries: *entries,
+            }),
+        }
+    }
+}
+
+impl List {
+    /// The leaf that a root entry refers to.
+    pub(super) fn of_child(child: &Child) -> Self {
+        Self {
+            place: Place::Record(child.leaf_offset),
+            tag: child.leaf_tag,
+            entries: child.leaf_entries,
+        }
+    }
+
+    pub(super) fn pages(&self) -> u32 {
+        page_count(self.entries)
+    }
+
+    /// Offset of the record, for messages; 0 for an inline list.
+    fn offset(&self) -> u64 {
+        match self.place {
+            Place::Inline(_) => 0,
+            Place::Record(offset) => offset,
+        }
+    }
+
+    /// Reads and checks a page.
+    pub(super) fn page<E: Entry>(&self, core: &Core, page: u32) -> Result<Page<E>, StoreError> {
+        let range = page_range(page, self.entries);
+        let bytes = match &self.place {
+            Place::Inline(pages) => pages.get(range).map(|p| pages.slice_ref(p)),
+            Place::Record(offset) => {
+                let start = offset + FRAME_BYTES as u64 + range.start as u64;
+                core.pack.view().read(start, range.len()).ok()
+            }
+        };
+        let pack_id = &core.pack.header().pack_id;
+        let bytes = bytes.ok_or_else(|| StoreError::Damaged {
+            offset: self.offset(),
+            why: "a manifest page is unreadable".to_owned(),
+        })?;
+        decode_page(&bytes, pack_id, self.tag, page, self.entries)
+            .map_err(|error| StoreError::damaged(self.offset(), &error))
+    }
+
+    /// The page that holds logical byte `at`, which must be inside the list.
+    pub(super) fn find<E: Entry>(
+        &self,
+        core: &Core,
+        at: u64,
+    ) -> Result<(u32, Page<E>), StoreError> {
+        let (mut low, mut high) = (0, self.pages());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let page = self.page::<E>(core, middle)?;
+            if at < page.base {
+                high = middle;
+            } else if at >= page.end() {
+                low = middle + 1;
+            } else {
+                return Ok((middle, page));
+            }
+        }
+        Err(StoreError::Damaged {
+            offset: self.offset(),
+            why: format!("the manifest has no entry for byte {at}"),
+        })
+    }
+}
+
+/// Walks the pieces of a content in order.
+pub(super) struct Pieces {
+    top: Top,
+    /// The leaf in hand, and where it starts in the file.
+    leaf: Option<(List, u64)>,
+    /// The page in hand, and its number.
+    page: Option<(u32, Page<Piece>)>,
+}
+
+impl Pieces {
+    pub(super) fn new(manifest: &ManifestRef) -> Self {
+        let top = Top::new(manifest);
+        let leaf = match &top {
+            Top::Leaf(list) => Some((list.clone(), 0)),
+            _ => None,
+        };
+        Self {
+            top,
+            leaf,
+            page: None,
+        }
+    }
+
+    /// The piece that holds byte `at` of the file, and where in the file it starts.
+    pub(super) fn at(&mut self, core: &Core, at: u64) -> Result<(u64, Piece), StoreError> {
+        if let Some(found) = self.in_page(at) {
+            return Ok(found);
+        }
+        self.next_page(core, at)?;
+        self.in_page(at).ok_or_else(|| StoreError::Damaged {
+            offset: 0,
+            why: format!("the manifest has no entry for byte {at}"),
+        })
+    }
+
+    fn in_page(&self, at: u64) -> Option<(u64, Piece)> {
+        let (_, start) = self.leaf.as_ref()?;
+        let (_, page) = self.page.as_ref()?;
+        let (_, piece_start, piece) = page.find(at.checked_sub(*start)?)?;
+        let len = piece.end - piece_start;
+        (len == u64::from(piece.raw_len)).then_some((start + piece_start, piece))
+    }
+
+    /// Takes the page that holds byte `at` in hand: the next one, or else a searched one.
+    fn next_page(&mut self, core: &Core, at: u64) -> Result<(), StoreError> {
+        if let (Some((list, start)), Some((number, page))) = (&self.leaf, &self.page) {
+            let next = number + 1;
+            if at == start + page.end() && next < list.pages() {
+                self.page = Some((next, list.page(core, next)?));
+                return Ok(());
+            }
+        }
+        if let Top::Root(root) = &self.top {
+            let (_, page) = root.find::<Child>(core, at)?;
+            let found = page.find(at);
+            let (_, start, child) = found.ok_or_else(|| StoreError::Damaged {
+                offset: root.offset(),
+                why: format!("the manifest has no leaf for byte {at}"),
+            })?;
+            self.leaf = Some((List::of_child(&child), start));
+        }
+        if let Some((list, start)) = &self.leaf {
+            self.page = Some(list.find(core, at.saturating_sub(*start))?);
+        }
+        Ok(())
+    }
+}

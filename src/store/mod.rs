@@ -1,0 +1,34 @@
+//! The chunk store: pack + index, the only place where they meet.
+//!
+//! **Order of a write** (`// ORDER:` comments mark it in the code): append segments and leaves →
+//! append the commit → sync → commit the index transaction → acknowledge.
+//!
+//! **Locks**, in the order in which they may be taken: `Core::segments` → the pack's log → the
+//! syncer's state. `Core::recent`, `Core::checked` and `Core::index` are leaves: nothing is locked
+//! while one of them is held. None is held across I/O, but `segments` and the log for their own
+//! append, and `index` while a failed index is replaced.
+
+mod blobs;
+mod budget;
+mod chunker;
+mod chunks;
+mod commit;
+mod core;
+mod error;
+mod ingest;
+mod manifests;
+mod open;
+mod segments;
+mod stats;
+mod verify;
+
+pub use blobs::BlobReader;
+pub use budget::{Budget, Grant};
+pub use chunker::Chunker;
+pub use commit::{Ids, Outcome};
+pub use core::Store;
+pub use error::StoreError;
+pub use ingest::{Ingest, Ingested};
+pub use open::{Access, Clock, OpenReport, Options, Progress};
+pub use stats::Stats;
+pub use verify::{DamagedFile, VerifyReport};

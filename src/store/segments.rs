@@ -1,0 +1,99 @@
+//! Chunks on their way into a segment.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::StoreError;
+use super::core::Core;
+use crate::format::record::Kind;
+use crate::format::segment::{self, Entry, MAX_ENTRIES};
+use crate::format::{Sha256, codec};
+
+/// Payload bytes from which on a segment is written.
+const SEGMENT_BYTES: usize = 1 << 20;
+/// A segment with less than this is kept open over the end of a batch.
+const SMALL_BYTES: usize = 256 << 10;
+
+/// A segment that is not written yet.
+#[derive(Default)]
+pub(super) struct Draft {
+    entries: Vec<Entry>,
+    payloads: Vec<Bytes>,
+    bytes: usize,
+    places: HashMap<Sha256, usize>,
+}
+
+impl Draft {
+    /// Where in the draft a chunk is.
+    pub(super) fn find(&self, sha256: &Sha256) -> Option<usize> {
+        self.places.get(sha256).copied()
+    }
+
+    /// Takes in a chunk; gives its place.
+    pub(super) fn push(&mut self, sha256: Sha256, chunk: Bytes) -> usize {
+        let place = self.entries.len();
+        let len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        self.entries.push(Entry {
+            sha256,
+            raw_len: len,
+            stored_len: len,
+            crc32: crc32fast::hash(&chunk),
+            index: u16::try_from(place).unwrap_or(u16::MAX),
+            codec: codec::RAW,
+        });
+        self.bytes += chunk.len();
+        self.payloads.push(chunk);
+        self.places.insert(sha256, place);
+        place
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= SEGMENT_BYTES || self.entries.len() >= MAX_ENTRIES
+    }
+
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes < SMALL_BYTES
+    }
+
+    /// Copies the chunks out of the buffers that they are slices of, so that a few small chunks
+    /// do not pin a large buffer.
+    pub(super) fn unpin(&mut self) {
+        for payload in &mut self.payloads {
+            *payload = Bytes::copy_from_slice(payload);
+        }
+    }
+}
+
+impl Core {
+    /// Writes a draft, empties it, and gives its entries and where their payloads lie. From now on
+    /// its chunks are found by other uploads.
+    pub(super) fn append_segment(
+        &self,
+        draft: &mut Draft,
+    ) -> Result<Vec<(u64, Entry)>, StoreError> {
+        let draft = std::mem::take(draft);
+        let mut table = Vec::with_capacity(draft.entries.len() * segment::ENTRY_BYTES);
+        draft.entries.iter().for_each(|e| e.encode_into(&mut table));
+        let places = {
+            // Written and known under one lock, so that `Recent` is complete below any end of the
+            // log that is seen under it.
+            let _order = self.segments.lock();
+            let frame = self.pack.append(Kind::Segment, &table, &draft.payloads)?;
+            let mut recent = self.recent.write();
+            let mut places = Vec::with_capacity(draft.entries.len());
+            for (payload, own, entry) in segment::layout(&frame, draft.entries) {
+                recent.insert(crate::index::prefix(&entry.sha256), own);
+                places.push((payload, entry));
+            }
+            recent.freeze(frame.next_offset(), false);
+            places
+        };
+        self.pack.throttle()?;
+        Ok(places)
+    }
+}

@@ -1,0 +1,392 @@
+//! Checking everything: every checksum and digest, the chain, index against pack both ways, and
+//! the content of every file.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use roaring::RoaringTreemap;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::blobs::BlobReader;
+use super::core::{Core, Store};
+use crate::digest::{Hasher, Wanted, sha256};
+use crate::format::Sha256;
+use crate::format::meta::{Blob, Mutation, NodeId, NodeKind, Relocated};
+use crate::format::record::Frame;
+use crate::format::scan::{self, Damage, Position, Prefix, Record};
+use crate::format::segment::Entry;
+use crate::index::{Index, Place, Reader, Rows, prefix};
+
+/// Lines of each kind in a report at most.
+const MAX_LINES: usize = 1000;
+
+/// A file whose content cannot be read as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedFile {
+    /// Its project.
+    pub project: String,
+    /// Its repository.
+    pub repo: String,
+    /// Its path there.
+    pub path: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// What a verification found. Field names are part of the interface (`verify --json`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// Whether nothing at all is wrong.
+    pub clean: bool,
+    /// Records of the log that were checked.
+    pub records: u64,
+    /// Chunks that were checked.
+    pub chunks: u64,
+    /// Contents that were read from front to back.
+    pub blobs: u64,
+    /// Files that were looked at.
+    pub files: u64,
+    /// Bytes of the pack that were checked.
+    pub pack_bytes: u64,
+    /// Files that are damaged.
+    pub damaged_files: Vec<DamagedFile>,
+    /// Damaged places of the pack: offset and what is wrong.
+    pub damages: Vec<String>,
+    /// Differences between the index and the pack; `reindex` mends them.
+    pub index_errors: Vec<String>,
+    /// Damaged chunks for which an intact copy was found and recorded.
+    pub repaired_chunks: u64,
+}
+
+struct Run<'s> {
+    core: &'s Arc<Core>,
+    reader: Reader,
+    end: u64,
+    chunks_upto: u64,
+    report: VerifyReport,
+    /// Damaged payloads: pack offset → digest of the chunk.
+    bad: HashMap<u64, Sha256>,
+    bad_offsets: RoaringTreemap,
+}
+
+impl Store {
+    /// Checks everything up to the last commit that readers see. With `repair`, records an intact
+    /// copy for every damaged chunk that has one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be done; what is damaged is in the report.
+    pub fn verify(&self, repair: bool) -> Result<VerifyReport, StoreError> {
+        let reader = self.core.reader()?;
+        let covered = reader.checkpoint()?;
+        let end = covered.map_or(0, |c| c.position.offset);
+        let mut run = Run {
+            core: &self.core,
+            reader,
+            end,
+            chunks_upto: covered.map_or(0, |c| c.chunks_upto),
+            report: VerifyReport::default(),
+            bad: HashMap::new(),
+            bad_offsets: RoaringTreemap::new(),
+        };
+        run.log()?;
+        run.chunk_rows()?;
+        run.rows()?;
+        if repair && !run.bad.is_empty() {
+            let relocated = run.copies()?;
+            run.report.repaired_chunks = relocated.len() as u64;
+            self.record(relocated)?;
+            run.reader = self.core.reader()?;
+        }
+        run.files()?;
+        let mut report = run.report;
+        report.damages.truncate(MAX_LINES);
+        report.clean = report.damaged_files.is_empty()
+            && report.index_errors.is_empty()
+            && report.damages.len() as u64 == report.repaired_chunks;
+        Ok(report)
+    }
+
+    fn record(&self, relocated: Vec<Relocated>) -> Result<(), StoreError> {
+        let mutations = relocated.into_iter().map(Mutation::Relocated).collect();
+        let outcome = self.commit::<(), StoreError>(move |_, _| Ok((mutations, ())));
+        outcome?
+    }
+}
+
+impl Run<'_> {
+    fn view(&self) -> Prefix<'_, dyn crate::pack::Source + '_> {
+        Prefix {
+            view: self.core.pack.view(),
+            len: self.end,
+        }
+    }
+
+    fn progress(&self, what: &'static str, at: u64, of: u64) {
+        (self.core.options.progress)(what, at, of);
+    }
+
+    fn damaged(&mut self, damage: &Damage) {
+        let line = format!("at offset {}: {}", damage.offset, damage.reason);
+        if self.report.damages.len() < MAX_LINES && !self.report.damages.contains(&line) {
+            self.report.damages.push(line);
+        }
+    }
+
+    /// The log: frames, chain, digests, payloads.
+    fn log(&mut self) -> Result<(), StoreError> {
+        let header = self.core.pack.header().clone();
+        let start = Position::start(&header.encode());
+        let survey = scan::survey(&self.view(), &header.pack_id, start, |_| {})?;
+        self.report.records = survey.records;
+        self.report.pack_bytes = self.end;
+        for damage in survey.corrupt.iter().chain(&survey.torn) {
+            self.damaged(damage);
+        }
+        let mut frames = Vec::new();
+        scan::each_frame::<_, StoreError>(
+            &self.view(),
+            &header.pack_id,
+            start.offset,
+            self.end,
+            |frame| {
+                frames.push(frame.offset);
+                Ok(())
+            },
+        )?;
+        for offset in frames {
+            self.record(offset)?;
+            self.progress("checking the pack", offset, self.end);
+        }
+        Ok(())
+    }
+
+    /// One record.
+    fn record(&mut self, offset: u64) -> Result<(), StoreError> {
+        let pack_id = &self.core.pack.header().pack_id;
+        let mut found = Vec::new();
+        let mut error = None;
+        let mut visit = |frame: &Frame| -> Result<(), StoreError> {
+            let checked =
+                scan::check_record(&self.view(), frame, |at, own, entry, bytes, fits| {
+                    found.push((at, own, *entry, fits && sha256(bytes) == entry.sha256));
+                })?;
+            error = checked.err();
+            Ok(())
+        };
+        scan::each_frame(&self.view(), pack_id, offset, offset + 1, &mut visit)?;
+        let bad_payload = found.iter().any(|(_, _, _, good)| !good);
+        for (at, own, entry, good) in found {
+            self.chunk(at, own, &entry, good)?;
+        }
+        if let Some(error) = error
+            && !bad_payload
+        {
+            let reason = error.to_string();
+            self.damaged(&Damage { offset, reason });
+        }
+        Ok(())
+    }
+
+    /// One chunk of a segment, and that the index knows it.
+    fn chunk(&mut self, at: u64, own: u64, entry: &Entry, good: bool) -> Result<(), StoreError> {
+        self.report.chunks += 1;
+        if !good {
+            self.bad.insert(at, entry.sha256);
+            self.bad_offsets.insert(at);
+            let reason = "a chunk fails its checksum".to_owned();
+            self.damaged(&Damage { offset: at, reason });
+        }
+        let key = prefix(&entry.sha256);
+        let recent = || self.core.recent.read().get(&key);
+        let known = match self.reader.chunk(&key)? {
+            Some(row) => Some(row),
+            None if own >= self.chunks_upto => recent(),
+            None => None,
+        };
+        if known.is_none_or(|row| row > own) && own < self.chunks_upto {
+            self.index_error(format!("the chunk at offset {at} is not in the index"));
+        }
+        Ok(())
+    }
+
+    fn index_error(&mut self, line: String) {
+        if self.report.index_errors.len() < MAX_LINES {
+            self.report.index_errors.push(line);
+        }
+    }
+
+    /// Every chunk row leads to such a chunk.
+    fn chunk_rows(&mut self) -> Result<(), StoreError> {
+        let mut lines = Vec::new();
+        self.reader.each_chunk::<StoreError>(|key, own| {
+            let there = self.core.locate(own)?;
+            if there.is_none_or(|(_, entry)| prefix(&entry.sha256) != key) {
+                lines.push(format!("the chunk row {} leads nowhere", hex::encode(key)));
+            }
+            Ok(())
+        })?;
+        lines.into_iter().for_each(|line| self.index_error(line));
+        Ok(())
+    }
+
+    /// All other rows are those that replaying the pack gives.
+    fn rows(&mut self) -> Result<(), StoreError> {
+        let place = match &self.core.place {
+            Place::File(path) => Place::File(path.with_extension("index.verify")),
+            Place::Memory => Place::Memory,
+        };
+        let cache = self.core.options.index_cache_bytes / 4;
+        let fresh = Index::fresh(&place, cache)?;
+        let replayed = self.replay_into(&fresh);
+        let lines =
+            replayed.and_then(|()| Ok(self.reader.differences(&fresh.reader()?, MAX_LINES)?));
+        drop(fresh);
+        if let Place::File(path) = &place {
+            Index::remove(path)?;
+        }
+        lines?.into_iter().for_each(|line| self.index_error(line));
+        Ok(())
+    }
+
+    fn replay_into(&self, fresh: &Index) -> Result<(), StoreError> {
+        let header = self.core.pack.header();
+        let start = Position::start(&header.encode()).offset;
+        let mut waiting = Vec::new();
+        scan::replay::<_, StoreError>(&self.view(), &header.pack_id, start, self.end, |record| {
+            if let Record::Commit(_, _, mutations) = record {
+                waiting.extend(mutations);
+                if waiting.len() > 10_000 {
+                    write(fresh, &mut waiting)?;
+                }
+            }
+            Ok(())
+        })?;
+        write(fresh, &mut waiting)
+    }
+
+    /// Intact copies of damaged chunks, elsewhere in the pack.
+    fn copies(&self) -> Result<Vec<Relocated>, StoreError> {
+        let wanted: HashSet<Sha256> = self.bad.values().copied().collect();
+        let mut good: HashMap<Sha256, (u64, Entry)> = HashMap::new();
+        let header = self.core.pack.header();
+        let start = Position::start(&header.encode()).offset;
+        scan::replay::<_, StoreError>(&self.view(), &header.pack_id, start, self.end, |record| {
+            if let Record::Segment(frame, entries) = record {
+                for (at, _, entry) in crate::format::segment::layout(&frame, entries) {
+                    if wanted.contains(&entry.sha256) && !self.bad_offsets.contains(at) {
+                        good.insert(entry.sha256, (at, entry));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let relocate = |(from, digest): (&u64, &Sha256)| {
+            good.get(digest).map(|(to, entry)| Relocated {
+                from: *from,
+                to: *to,
+                stored_len: entry.stored_len,
+                crc32: entry.crc32,
+                codec: entry.codec,
+            })
+        };
+        Ok(self.bad.iter().filter_map(relocate).collect())
+    }
+
+    /// Reads every content from front to back, and names the files of those that are damaged.
+    fn files(&mut self) -> Result<(), StoreError> {
+        let mut damaged: HashMap<Sha256, String> = HashMap::new();
+        let (mut blobs, mut bytes) = (0, 0);
+        self.reader.each_blob::<StoreError>(|blob| {
+            blobs += 1;
+            bytes += blob.size;
+            if let Err(reason) = self.read_back(&blob) {
+                damaged.insert(blob.sha256, reason);
+            }
+            self.progress("reading files", bytes, bytes);
+            Ok(())
+        })?;
+        self.report.blobs = blobs;
+        for repo in self.reader.repos()? {
+            let mut place = DamagedFile {
+                project: repo.project.clone(),
+                repo: repo.name.clone(),
+                path: String::new(),
+                reason: String::new(),
+            };
+            self.folder(repo.root, &mut place, &damaged)?;
+        }
+        Ok(())
+    }
+
+    fn read_back(&self, blob: &Blob) -> Result<(), String> {
+        let mut reader = BlobReader::new(Arc::clone(self.core), blob, 0..blob.size);
+        let mut hasher = Hasher::new(Wanted::Sha256Only);
+        while reader.remaining() > 0 {
+            let window = reader.next_window().map_err(|e| e.to_string())?;
+            window.iter().for_each(|bytes| hasher.update(bytes));
+        }
+        if hasher.finish().sha256 == blob.sha256 {
+            Ok(())
+        } else {
+            Err("its bytes do not fit its sha256".to_owned())
+        }
+    }
+
+    /// Looks at the files below a folder; folders nest at most 64 deep.
+    fn folder(
+        &mut self,
+        folder: NodeId,
+        place: &mut DamagedFile,
+        damaged: &HashMap<Sha256, String>,
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let children = self.reader.children(folder, after.as_deref(), 1000)?;
+            let Some((last, _)) = children.last() else {
+                return Ok(());
+            };
+            after = Some(last.clone());
+            for (name, node) in children {
+                let len = place.path.len();
+                place.path.push('/');
+                place.path.push_str(&name);
+                match node.kind {
+                    NodeKind::Folder => self.folder(node.id, place, damaged)?,
+                    NodeKind::File { sha256, .. } => self.file(&sha256, place, damaged)?,
+                }
+                place.path.truncate(len);
+            }
+        }
+    }
+
+    fn file(
+        &mut self,
+        sha256: &Sha256,
+        place: &DamagedFile,
+        damaged: &HashMap<Sha256, String>,
+    ) -> Result<(), StoreError> {
+        self.report.files += 1;
+        let reason = match damaged.get(sha256) {
+            Some(reason) => reason.clone(),
+            None if self.reader.blob(sha256)?.is_none() => "its content is not known".to_owned(),
+            None => return Ok(()),
+        };
+        self.report.damaged_files.push(DamagedFile {
+            reason,
+            ..place.clone()
+        });
+        Ok(())
+    }
+}
+
+fn write(index: &Index, mutations: &mut Vec<Mutation>) -> Result<(), StoreError> {
+    let batch = index.begin()?;
+    {
+        let mut tables = batch.tables()?;
+        for mutation in mutations.drain(..) {
+            tables.apply(&mutation)?;
+        }
+    }
+    Ok(batch.commit(false)?)
+}
