@@ -13,11 +13,11 @@
 //! | 5 | [`http`] | warp; the only home of status codes |
 //! | 6 | [`cli`] | clap; commands |
 
-//X pub mod cli;
+pub mod cli;
 pub mod digest;
 pub mod domain;
 pub mod format;
-//X pub mod http;
+pub mod http;
 pub mod index;
 pub mod metrics;
 pub mod pack;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `packhold` binary.
+
+fn main() -> std::process::ExitCode {
+    packhold::cli::main()
+}

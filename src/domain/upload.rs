@@ -287,7 +287,8 @@ pub fn finish(
         let known = rows.blob(&blob.sha256)?;
         let (places, node) = upload.carry_out(&plan, ids, &blob, now_ms);
         let mut mutations = Vec::new();
-        if known.is_none() {
+        let is_new = known.is_none() || ingested.replaces;
+        if is_new {
             mutations.push(Mutation::BlobPut(blob.clone()));
         }
         mutations.extend(ingested.relocated.into_iter().map(Mutation::Relocated));
@@ -296,7 +297,7 @@ pub fn finish(
             file: FileEntry {
                 address: upload.address,
                 node,
-                blob: known.unwrap_or(blob),
+                blob: known.filter(|_| !is_new).unwrap_or(blob),
             },
             new_bytes: ingested.new_bytes,
         };

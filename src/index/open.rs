@@ -1,5 +1,6 @@
 //! Opening the database, and its transactions.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::backends::InMemoryBackend;
@@ -69,7 +70,16 @@ impl Index {
     }
 
     fn open_file(path: &Path, cache_bytes: usize) -> Result<Self, IndexError> {
-        let database = builder(cache_bytes).create(path)?;
+        // It holds password hashes: for its owner only, like the pack.
+        let file = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(redb::StorageError::from)?;
+        let database = builder(cache_bytes).create_file(file)?;
         Ok(Self { database })
     }
 

@@ -163,6 +163,10 @@ impl Core {
         let Some(to) = rows.relocated(piece.pack_offset)? else {
             return Ok(None);
         };
+        if to.codec == piece.codec && to.crc32 != piece.crc32 {
+            // Found over a damaged segment table: a copy of something else.
+            return Ok(None);
+        }
         let copy = Piece {
             pack_offset: to.to,
             stored_len: to.stored_len,

@@ -247,7 +247,7 @@ impl Worker {
     /// Commits the first of `jobs`; gives how many.
     fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<usize, GroupError> {
         let core = Arc::clone(&self.core);
-        core.pack.writable()?;
+        core.pack.writable().map_err(GroupError::Refused)?;
         let mut counts = (0, 0);
         self.in_batch(false, |worker, tables| {
             let (taken, mutations) = check_some(jobs, tables).map_err(GroupError::Before)?;
@@ -373,7 +373,7 @@ impl Worker {
     /// Drops an index that failed, opens it anew and replays the pack behind it.
     fn replace_index(&mut self) {
         self.flushing = None;
-        match self.core.reopen_index() {
+        match self.core.reopen_index(self.covered.position) {
             Ok(covered) => {
                 self.covered = covered;
                 tracing::warn!("the index failed and was opened anew");
@@ -425,6 +425,10 @@ fn drain(first: Box<dyn Job>, jobs: &Receiver<Message>) -> (Vec<Box<dyn Job>>, b
 /// Why a group failed, and on which side of the commit record.
 #[derive(Debug, thiserror::Error)]
 enum GroupError {
+    /// Writes are forbidden, and nothing was written.
+    #[error(transparent)]
+    Refused(PackError),
+    /// The pack failed while the commit was written or synced.
     #[error(transparent)]
     Pack(#[from] PackError),
     /// The index failed, and nothing was written to the pack.
@@ -463,9 +467,10 @@ impl Failure {
     fn of(error: GroupError) -> Self {
         match error {
             GroupError::Pack(error) if error.is_full() => Self::Full,
-            // The sync failed: the commit is in the file, and it may or may not be on the disk.
-            GroupError::Pack(error @ PackError::Poisoned(_)) => Self::InDoubt(error.to_string()),
-            GroupError::Pack(error) => Self::Refused(error.to_string()),
+            // The sync failed, or the write did and could perhaps not be taken back: the commit
+            // may or may not be on the disk.
+            GroupError::Pack(error) => Self::InDoubt(error.to_string()),
+            GroupError::Refused(error) => Self::Refused(error.to_string()),
             GroupError::Before(error) => Self::Index(error.to_string(), Doubt::None),
             GroupError::After(error) => Self::Index(error.to_string(), Doubt::Some),
             GroupError::Closed => Self::Refused(error.to_string()),

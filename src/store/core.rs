@@ -47,7 +47,7 @@ impl Core {
     }
 
     /// Whether every chunk of a content is sound, or has an intact copy.
-    fn is_sound_blob(&self, blob: &Blob) -> Result<bool, StoreError> {
+    pub(super) fn is_sound_blob(&self, blob: &Blob) -> Result<bool, StoreError> {
         let reader = self.reader()?;
         let mut pieces = Pieces::new(&blob.manifest);
         let mut at = 0;

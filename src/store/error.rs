@@ -12,7 +12,7 @@ use crate::pack::PackError;
 pub enum StoreError {
     /// The pack failed.
     #[error(transparent)]
-    Pack(#[from] PackError),
+    Pack(PackError),
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -56,9 +56,20 @@ pub enum StoreError {
     System(String),
 }
 
+impl From<PackError> for StoreError {
+    /// A full disk is an ordinary day, and has one shape wherever it was met.
+    fn from(error: PackError) -> Self {
+        if error.is_full() {
+            Self::Full
+        } else {
+            Self::Pack(error)
+        }
+    }
+}
+
 impl From<ScanError> for StoreError {
     fn from(error: ScanError) -> Self {
-        Self::Pack(error.into())
+        Self::Pack(PackError::from(error))
     }
 }
 

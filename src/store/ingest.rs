@@ -19,7 +19,7 @@ use crate::format::codec;
 use crate::format::manifest::{self, Child, Piece};
 use crate::format::meta::{Blob, ManifestRef, Relocated};
 use crate::format::record::Kind;
-use crate::index::Reader;
+use crate::index::{Reader, Rows};
 use crate::metrics;
 
 /// Batches from this length on are worked on in two lanes.
@@ -50,6 +50,8 @@ pub struct Ingested {
     pub new_bytes: u64,
     /// Damaged payloads that fresh bytes of this upload replace; part of the commit.
     pub relocated: Vec<Relocated>,
+    /// The store knows the content, but cannot read what it has of it: `blob` is to take its place.
+    pub replaces: bool,
 }
 
 struct Lane {
@@ -128,23 +130,24 @@ impl Ingest {
                 blob,
                 new_bytes: 0,
                 relocated: Vec::new(),
+                replaces: false,
             });
         }
         self.lane.push(&Bytes::new(), true)?;
-        let manifest = self.lane.manifest()?;
+        let known = self.lane.core.reader()?.blob(&digests.sha256)?;
+        // Without a look at the old manifest and the chunks that it names (which may lie twice), an
+        // upload of the same bytes would not mend a file whose manifest is damaged.
+        let (blob, replaces) = match known {
+            Some(blob) if self.lane.core.is_sound_blob(&blob)? => (blob, false),
+            known => (self.lane.blob(&digests)?, known.is_some()),
+        };
         metrics::SHARED_BYTES.add(digests.size.saturating_sub(self.lane.new_bytes));
         Ok(Ingested {
             digests,
-            blob: Some(Blob {
-                sha256: digests.sha256,
-                size: digests.size,
-                md5: digests.md5,
-                crc64: digests.crc64,
-                sha1: digests.sha1,
-                manifest,
-            }),
+            blob: Some(blob),
             new_bytes: self.lane.new_bytes,
             relocated: self.lane.relocated,
+            replaces,
         })
     }
 }
@@ -313,6 +316,18 @@ impl Lane {
         self.pieces.clear();
         self.leaf_bytes = 0;
         Ok(())
+    }
+
+    /// Writes what is left of the manifest and gives the content.
+    fn blob(&mut self, digests: &Digests) -> Result<Blob, StoreError> {
+        Ok(Blob {
+            sha256: digests.sha256,
+            size: digests.size,
+            md5: digests.md5,
+            crc64: digests.crc64,
+            sha1: digests.sha1,
+            manifest: self.manifest()?,
+        })
     }
 
     /// Writes what is left of the manifest and gives the reference to it.

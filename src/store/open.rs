@@ -57,6 +57,8 @@ pub struct Options {
     pub pack_id: Option<PackId>,
     /// Go on with a pack from which acknowledged commits are missing.
     pub accept_rollback: bool,
+    /// Build the index anew from the whole pack.
+    pub rebuild: bool,
     /// Hears of long work.
     pub progress: Progress,
 }
@@ -72,6 +74,7 @@ impl Default for Options {
             clock: Arc::new(system_ms),
             pack_id: None,
             accept_rollback: false,
+            rebuild: false,
             progress: Arc::new(|_, _, _| {}),
         }
     }
@@ -96,7 +99,8 @@ pub struct OpenReport {
     pub torn_bytes: u64,
     /// Bytes written again to make sure that they are durable.
     pub rewritten_bytes: u64,
-    /// Damaged places of the log; with any, the store is open for reading only.
+    /// Damaged places of the log. With a damaged frame or commit the store is open for reading
+    /// only; a damaged segment table costs no more than finding its chunks again.
     pub corrupt: Vec<Damage>,
     chunks_upto: u64,
 }
@@ -132,7 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open_on(medium: Medium, place: Place, options: Options) -> Result<Self, StoreError> {
+    pub fn open_on(medium: Medium, mut place: Place, options: Options) -> Result<Self, StoreError> {
         let header = medium.header()?;
         let mut index = Index::open(&place, options.index_cache_bytes)?;
         let mut covered = index.checkpoint().unwrap_or_else(|error| {
@@ -140,10 +144,11 @@ impl Store {
             None
         });
         let fits = |c: &Checkpoint| {
-            c.pack_id == header.pack_id && medium.holds(&header.pack_id, &c.position)
+            let ours = c.pack_id == header.pack_id;
+            ours && !options.rebuild && medium.holds(&header.pack_id, &c.position)
         };
-        let usable = covered.filter(fits);
-        let from = match &usable {
+        let mut usable = covered.filter(fits);
+        let mut from = match &usable {
             Some(checkpoint) => checkpoint.position,
             None => medium.start()?,
         };
@@ -155,7 +160,17 @@ impl Store {
         .map_err(StoreError::from)?;
         covered = covered.filter(|c| c.pack_id == header.pack_id);
         refuse_rollback(covered, &survey, &options)?;
-        if usable.is_none() && covered_anything(&index) {
+        let read_only = options.access == Access::ReadOnly
+            || header.ro_compat != 0
+            || !survey.corrupt.is_empty();
+        if read_only && from != survey.end {
+            // Nobody makes this tail durable, or some of it is missing: an index file that covers
+            // it would later claim that all of it is there, or was.
+            place = Place::Memory;
+            usable = None;
+            from = medium.start()?;
+        }
+        if usable.is_none() && (covered_anything(&index) || matches!(place, Place::Memory)) {
             drop(index);
             index = Index::fresh(&place, options.index_cache_bytes)?;
         }
@@ -173,7 +188,7 @@ impl Store {
             corrupt: survey.corrupt,
             ..OpenReport::default()
         };
-        core.replay(&start, survey.end, &mut report)?;
+        core.replay(&start, survey.end, survey.end.offset, &mut report)?;
         Self::start(core, report)
     }
 
@@ -245,11 +260,13 @@ impl Core {
         })
     }
 
-    /// Applies what lies between `from` and `end` to the index and to the recent chunks.
+    /// Applies the commits between `from` and `end` to the index, and the segments below
+    /// `chunks_end`, where the log may already be longer, to the recent chunks.
     fn replay(
         &self,
         from: &Checkpoint,
         end: Position,
+        chunks_end: u64,
         report: &mut OpenReport,
     ) -> Result<Checkpoint, StoreError> {
         let index = self.index.read();
@@ -268,7 +285,7 @@ impl Core {
             view,
             &self.pack.header().pack_id,
             start,
-            end.offset,
+            chunks_end,
             |record| replay.record(record, end.offset, report),
         )?;
         for damage in damages {
@@ -286,8 +303,9 @@ impl Core {
         Ok(replay.covered)
     }
 
-    /// Drops the index, opens it anew and replays what it misses.
-    pub(super) fn reopen_index(&self) -> Result<Checkpoint, StoreError> {
+    /// Drops the index, opens it anew and replays what it misses of the commits up to `end`, behind
+    /// which a commit may lie whose sync failed.
+    pub(super) fn reopen_index(&self, end: Position) -> Result<Checkpoint, StoreError> {
         // Nothing may be appended to a segment's place in `recent` while it is filled anew.
         let _order = self.segments.lock();
         let header = self.pack.header();
@@ -307,7 +325,7 @@ impl Core {
             chunks_upto: crate::format::header::HEADER_BYTES as u64,
         };
         let from = covered.unwrap_or(start);
-        self.replay(&from, self.pack.position(), &mut OpenReport::default())
+        self.replay(&from, end, self.pack.end(), &mut OpenReport::default())
     }
 }
 
@@ -340,7 +358,9 @@ impl Replay<'_> {
                     self.write(true)?;
                 }
             }
-            Record::Commit(frame, head, mutations) if frame.offset >= self.from.position.offset => {
+            Record::Commit(frame, head, mutations)
+                if (self.from.position.offset..end).contains(&frame.offset) =>
+            {
                 report.replayed_commits += u64::from(!mutations.is_empty());
                 self.waiting_mutations += mutations.len() as u64;
                 self.waiting.extend(mutations);

@@ -1,0 +1,174 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+/// An embedded, single-file, content-addressed artifact store with an HTTP façade.
+#[derive(Debug, Parser)]
+#[command(name = "packhold", version)]
+pub struct Args {
+    /// How log lines on standard error look.
+    #[arg(
+        long,
+        global = true,
+        env = "PACKHOLD_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or a tracing filter.
+    #[arg(long, global = true, env = "PACKHOLD_LOG", default_value = "warn")]
+    pub log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the store over HTTP.
+    Serve(Serve),
+    /// Tell how much is stored, and how well.
+    Stats(Stats),
+    /// Check every checksum, digest and row.
+    Verify(Verify),
+    /// Throw the index away and build it anew from the pack.
+    Reindex(Reindex),
+}
+
+/// The store of a command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct StoreArgs {
+    /// The pack file; its index lies beside it.
+    #[arg(long, env = "PACKHOLD_STORE", default_value = "./packhold.pack")]
+    pub store: PathBuf,
+    /// Memory for pages of the index (K, M, G are powers of 1024).
+    #[arg(long, env = "PACKHOLD_INDEX_CACHE", default_value = "128M", value_parser = bytes)]
+    pub index_cache: u64,
+}
+
+/// `packhold serve`.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// The store; created if it is not there.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, env = "PACKHOLD_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Any or no credentials are those of the administrator; only on a loopback address.
+    #[arg(long, env = "PACKHOLD_NO_AUTH", action = ArgAction::SetTrue)]
+    pub no_auth: bool,
+    /// A write creates what is missing of project and repository.
+    #[arg(long, env = "PACKHOLD_AUTO_CREATE", default_value_t = true, action = ArgAction::Set)]
+    pub auto_create: bool,
+    /// Memory that all uploads together may buffer (K, M, G are powers of 1024).
+    #[arg(long, env = "PACKHOLD_INGEST_MEMORY", default_value = "256M", value_parser = bytes)]
+    pub ingest_memory: u64,
+    /// Zone of the times in answers, by its IANA name, like Asia/Shanghai [default: the system's].
+    #[arg(long, env = "PACKHOLD_TIME_ZONE")]
+    pub time_zone: Option<String>,
+}
+
+/// `packhold stats`.
+#[derive(Debug, clap::Args)]
+pub struct Stats {
+    /// The store, closed.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Ask the server with this URL instead.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `packhold verify`.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The store, closed.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Ask the server with this URL instead.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Record intact copies of damaged chunks, where the pack has any.
+    #[arg(long)]
+    pub repair: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A running server to ask.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RemoteArgs {
+    /// URL of a running server, like <http://127.0.0.1:8080>.
+    #[arg(long, env = "PACKHOLD_SERVER")]
+    pub server: Option<String>,
+    /// User at that server.
+    #[arg(long, env = "PACKHOLD_USER", default_value = "admin")]
+    pub user: String,
+    /// File with the password at that server [default: the variable `PACKHOLD_PASSWORD`].
+    #[arg(long, env = "PACKHOLD_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `packhold reindex`.
+#[derive(Debug, clap::Args)]
+pub struct Reindex {
+    /// The store, closed.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Go on with a pack from which acknowledged changes are missing.
+    #[arg(long)]
+    pub accept_rollback: bool,
+}
+
+/// A number of bytes: `1048576`, `1024K`, `1M`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "not a number of bytes".to_owned())?;
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn byte_counts() {
+        assert_eq!(bytes("17"), Ok(17));
+        assert_eq!(bytes("4k"), Ok(4096));
+        assert_eq!(bytes("256M"), Ok(256 << 20));
+        assert!(bytes("M").is_err() && bytes("-1").is_err() && bytes("").is_err());
+        assert!(bytes("99999999999999999G").is_err());
+    }
+}

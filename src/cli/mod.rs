@@ -1,0 +1,87 @@
+//! The command line. The only home of clap.
+
+mod args;
+mod reindex;
+mod remote;
+mod report;
+mod serve;
+mod stats;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use thiserror::Error;
+
+use crate::domain::DomainError;
+use crate::store::StoreError;
+use args::{Args, Command};
+
+/// Damage was found: an exit status of its own.
+const EXIT_DAMAGE: u8 = 3;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+enum CliError {
+    /// The store cannot be opened or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The domain refuses.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// A server that was asked does not answer as it should.
+    #[error("asking {url}: {why}")]
+    Remote {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A file or socket.
+    #[error("{action}: {source}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The arguments do not go together.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl CliError {
+    fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let action = action.into();
+        |source| Self::Io { action, source }
+    }
+
+    fn exit(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Store(error) | Self::Domain(DomainError::Store(error)) if error.is_damage() => {
+                ExitCode::from(EXIT_DAMAGE)
+            }
+            Self::Store(_) | Self::Domain(_) | Self::Remote { .. } | Self::Io { .. } => {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Runs the command of this process. Exit status: 0 fine, 1 failed, 2 usage, 3 damage found.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    report::start_logging(&args);
+    let result = match args.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Stats(args) => stats::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Reindex(args) => reindex::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("packhold: {error}");
+        error.exit()
+    })
+}

@@ -1,0 +1,155 @@
+//! `packhold serve`.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::CliError;
+use super::args::{self, StoreArgs};
+use super::report::progress;
+use crate::domain::auth;
+use crate::http::{App, Config, serve};
+use crate::store::{Access, Options, Store};
+
+/// How a command opens its store.
+pub fn options(args: &StoreArgs, access: Access) -> Options {
+    Options {
+        access,
+        index_cache_bytes: usize::try_from(args.index_cache).unwrap_or(usize::MAX),
+        progress: progress(),
+        ..Options::default()
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
+    if args.no_auth && !args.listen.ip().is_loopback() {
+        return Err(CliError::Usage(format!(
+            "--no-auth is refused on {}: everybody who reaches it would be administrator",
+            args.listen
+        )));
+    }
+    let zone = zone(args.time_zone.as_deref())?;
+    let store = Store::open(
+        &args.store.store,
+        Options {
+            ingest_memory_bytes: args.ingest_memory,
+            ..options(&args.store, Access::Create)
+        },
+    )?;
+    warn_of_damage(&store);
+    if !auth::has_admin(&store)? {
+        make_admin(&store, &args.store.store)?;
+    }
+    let config = Config {
+        no_auth: args.no_auth,
+        auto_create: args.auto_create,
+        zone,
+    };
+    let app = Arc::new(App::new(store.clone(), config)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::io("starting the runtime"))?;
+    runtime.block_on(listen(args, app))?;
+    // Readers and uploads that were cut off may still run on blocking threads; what they do is not
+    // visible, and the store does not wait for them.
+    runtime.shutdown_background();
+    store.close();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(CliError::io(format!("listening on {}", args.listen)))?;
+    let address = listener
+        .local_addr()
+        .map_err(CliError::io("asking for the own address"))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(CliError::io("waiting for signals"))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(CliError::io("waiting for signals"))?;
+    println!("listening on http://{address}");
+    std::io::stdout()
+        .flush()
+        .map_err(CliError::io("writing to standard output"))?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            // Asked twice: at once. What was acknowledged is durable either way.
+            std::process::exit(1);
+        });
+    };
+    serve(app, listener, stop).await;
+    Ok(())
+}
+
+fn zone(name: Option<&str>) -> Result<TimeZone, CliError> {
+    match name {
+        None => Ok(TimeZone::system()),
+        Some(name) => TimeZone::get(name)
+            .map_err(|error| CliError::Usage(format!("--time-zone {name}: {error}"))),
+    }
+}
+
+fn warn_of_damage(store: &Store) {
+    let report = store.open_report();
+    for damage in &report.corrupt {
+        eprintln!(
+            "packhold: damaged: at offset {}: {}",
+            damage.offset, damage.reason
+        );
+    }
+    if !report.corrupt.is_empty() {
+        eprintln!("packhold: the pack is damaged; it is served for reading only");
+    }
+}
+
+/// Makes the user `admin` of a new store.
+fn make_admin(store: &Store, pack: &Path) -> Result<(), CliError> {
+    let given = std::env::var("PACKHOLD_ADMIN_PASSWORD").ok();
+    if let Some(password) = given.filter(|password| !password.is_empty()) {
+        return Ok(auth::put_admin(store, &password)?);
+    }
+    let password = auth::random_password()?;
+    let path = password_path(pack);
+    // ORDER: on the disk before the password counts, so that it is never lost.
+    write_secret(&path, &password).map_err(CliError::io(format!("writing {}", path.display())))?;
+    auth::put_admin(store, &password)?;
+    eprintln!("packhold: the password of `admin` is in {}", path.display());
+    Ok(())
+}
+
+fn password_path(pack: &Path) -> PathBuf {
+    let mut name = pack.as_os_str().to_owned();
+    name.push(".admin-password");
+    name.into()
+}
+
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()
+}

@@ -1,0 +1,42 @@
+//! `packhold stats`.
+
+use std::process::ExitCode;
+
+use super::CliError;
+use super::args;
+use super::remote::{Method, ask};
+use super::report::{bytes, print_json};
+use super::serve::options;
+use crate::store::{Access, Stats, Store};
+
+/// Runs the command.
+pub fn run(args: &args::Stats) -> Result<ExitCode, CliError> {
+    let stats: Stats = match &args.remote.server {
+        Some(server) => ask(&args.remote, server, &Method::Get, "/packhold/stats")?,
+        None => {
+            let options = options(&args.store, Access::ReadOnly);
+            let store = Store::open(&args.store.store, options)?;
+            store.stats()?
+        }
+    };
+    if args.json {
+        print_json(&stats);
+    } else {
+        print(&stats);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(stats: &Stats) {
+    println!("files          {}", stats.files);
+    println!("packages       {}", stats.packages);
+    println!("file sizes     {}", bytes(stats.logical_bytes));
+    println!("contents       {}", stats.blobs);
+    println!("chunks         {}", stats.chunks);
+    println!("stored         {}", bytes(stats.stored_bytes));
+    println!("dedup ratio    {:.2}", stats.dedup_ratio);
+    println!("pack file      {}", bytes(stats.pack_bytes));
+    println!("  on disk      {}", bytes(stats.pack_allocated_bytes));
+    println!("  reclaimable  {}", bytes(stats.reclaimable_bytes));
+    println!("index file     {}", bytes(stats.index_bytes));
+}

@@ -1,0 +1,202 @@
+//! Taking in a request body.
+//!
+//! While one batch is worked on by a blocking thread, the next is collected: the network overlaps
+//! with the hashing, and a slow client costs some kibibytes and no thread. What is collected
+//! beyond one largest chunk needs a grant of the shared budget; without one the batch goes to work
+//! early.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::error::ApiError;
+use super::request::Body;
+use crate::store::{Budget, Grant, Ingest, Ingested, StoreError};
+
+/// A batch goes to work when it is this large.
+const BATCH_BYTES: usize = 1 << 20;
+/// A batch that needed a grant goes to work after this time, whatever its size.
+const MAX_WAIT: Duration = Duration::from_millis(250);
+/// Of a refused body, this much is read and dropped before the connection closes.
+const DRAIN_BYTES: usize = 64 << 20;
+/// For at most this long.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// The batch that is being collected.
+struct Batch {
+    budget: Budget,
+    /// Bytes that need no grant.
+    share: usize,
+    bytes: BytesMut,
+    grant: Option<Grant>,
+    /// No more may be collected before this goes to work.
+    full: bool,
+    since: Instant,
+}
+
+impl Batch {
+    fn new(budget: Budget, share: usize) -> Self {
+        Self {
+            budget,
+            share,
+            bytes: BytesMut::new(),
+            grant: None,
+            full: false,
+            since: Instant::now(),
+        }
+    }
+
+    /// Copies `part` in, so that the network buffer it is a slice of is free again.
+    fn add(&mut self, part: &[u8]) {
+        if self.bytes.len() + part.len() > self.share && self.grant.is_none() {
+            self.grant = self.budget.grant(BATCH_BYTES as u64);
+            self.since = Instant::now();
+            match self.grant {
+                Some(_) => self
+                    .bytes
+                    .reserve(BATCH_BYTES + part.len() - self.bytes.len()),
+                None => self.full = true,
+            }
+        }
+        self.bytes.extend_from_slice(part);
+        self.full |= self.bytes.len() >= BATCH_BYTES;
+    }
+
+    /// When it goes to work although it is not full.
+    fn deadline(&self) -> Option<Instant> {
+        self.grant.as_ref().map(|_| self.since + MAX_WAIT)
+    }
+
+    fn take(&mut self) -> (Bytes, Option<Grant>) {
+        self.full = false;
+        (self.bytes.split().freeze(), self.grant.take())
+    }
+}
+
+/// What a blocking thread is doing with the upload.
+type Work = JoinHandle<Result<Ingest, StoreError>>;
+
+fn work(mut ingest: Ingest, bytes: Bytes, grant: Option<Grant>) -> Work {
+    tokio::task::spawn_blocking(move || {
+        // Given back when the batch has been worked on.
+        let _grant = grant;
+        ingest.push(&bytes)?;
+        Ok(ingest)
+    })
+}
+
+/// Feeds a body to an upload.
+///
+/// # Errors
+/// [`ApiError::ClientGone`] when the body breaks off; what the store says.
+pub async fn receive(
+    ingest: Ingest,
+    body: &mut Body,
+    budget: &Budget,
+    share: usize,
+) -> Result<Ingested, ApiError> {
+    let mut idle = Some(ingest);
+    let mut busy: Option<Work> = None;
+    let mut batch = Batch::new(budget.clone(), share);
+    loop {
+        if batch.full
+            && let Some(ingest) = idle.take()
+        {
+            let (bytes, grant) = batch.take();
+            busy = Some(work(ingest, bytes, grant));
+        }
+        let deadline = batch.deadline().filter(|_| busy.is_none());
+        tokio::select! {
+            biased;
+            done = wait(&mut busy), if busy.is_some() => {
+                busy = None;
+                idle = Some(done?);
+            }
+            part = body.next(), if !batch.full => match part {
+                Some(Ok(part)) => batch.add(&part),
+                Some(Err(_)) => return Err(ApiError::ClientGone),
+                None => break,
+            },
+            () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                batch.full = true;
+            }
+        }
+    }
+    let ingest = match idle {
+        Some(ingest) => ingest,
+        None => wait(&mut busy).await?,
+    };
+    let (bytes, grant) = batch.take();
+    let finished = tokio::task::spawn_blocking(move || {
+        let _grant = grant;
+        let mut ingest = ingest;
+        ingest.push(&bytes)?;
+        ingest.finish()
+    });
+    Ok(joined(finished.await)?)
+}
+
+async fn wait(busy: &mut Option<Work>) -> Result<Ingest, ApiError> {
+    match busy {
+        Some(work) => Ok(joined(work.await)?),
+        None => Err(ApiError::Internal("an upload lost its state")),
+    }
+}
+
+fn joined<T>(
+    result: Result<Result<T, StoreError>, tokio::task::JoinError>,
+) -> Result<T, StoreError> {
+    result.unwrap_or_else(|error| Err(StoreError::System(format!("an upload worker: {error}"))))
+}
+
+/// Reads the rest of a refused body and drops it, within bounds, beside the answer: a client that
+/// is still sending would otherwise see a broken pipe instead of the answer.
+pub fn drain(mut body: Body) {
+    tokio::spawn(async move {
+        let read = async {
+            let mut left = DRAIN_BYTES;
+            while let Some(Ok(part)) = body.next().await {
+                match left.checked_sub(part.len()) {
+                    Some(rest) => left = rest,
+                    None => break,
+                }
+            }
+        };
+        // Late or not: what was not read is given up.
+        let _in_time = tokio::time::timeout(DRAIN_TIME, read).await;
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_budget_a_batch_is_full_at_its_share() {
+        let mut batch = Batch::new(Budget::new(0), 100);
+        batch.add(&[1; 100]);
+        assert!(!batch.full);
+        batch.add(&[2; 1]);
+        assert!(batch.full);
+        assert_eq!(batch.take().0.len(), 101);
+        assert!(!batch.full);
+    }
+
+    #[test]
+    fn with_budget_it_is_full_at_a_mebibyte_and_gives_the_grant_on() {
+        let budget = Budget::new(2 << 20);
+        let mut batch = Batch::new(budget.clone(), 100);
+        batch.add(&vec![0; 1000]);
+        assert!(!batch.full && batch.deadline().is_some());
+        batch.add(&vec![0; BATCH_BYTES]);
+        assert!(batch.full);
+        let (bytes, grant) = batch.take();
+        assert_eq!(bytes.len(), BATCH_BYTES + 1000);
+        assert_eq!(budget.used_bytes(), BATCH_BYTES as u64);
+        drop(grant);
+        assert_eq!(budget.used_bytes(), 0);
+    }
+}

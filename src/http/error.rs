@@ -1,0 +1,168 @@
+//! Errors on the wire: the only place that knows statuses and codes.
+//!
+//! Codes are those of bk-repo (observed page, 0.3). What is the server's fault is logged with the
+//! trace and told to the client without internals.
+
+use thiserror::Error;
+use warp::http::StatusCode;
+
+use super::params::ParamError;
+use crate::domain::DomainError;
+use crate::store::StoreError;
+
+/// What a handler can answer instead of a result.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// The domain refuses, or failed.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// A header, query or path does not decode.
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    /// No route has this path.
+    #[error("Request url [{0}] not found")]
+    NoRoute(String),
+    /// The route does not have this method.
+    #[error("Method not allowed, reason: {0}")]
+    Method(String),
+    /// Not, or wrongly, authenticated.
+    #[error("Failed to authenticate: {0}")]
+    Unauthenticated(&'static str),
+    /// Authenticated, and not allowed.
+    #[error("Access denied: {0}")]
+    Forbidden(String),
+    /// A header that must be there is not.
+    #[error("Header [{0}] is missing")]
+    HeaderMissing(&'static str),
+    /// A parameter has a value that it cannot have.
+    #[error("Parameter [{0}] is invalid")]
+    Parameter(&'static str),
+    /// The file does not have this range.
+    #[error("Requested range not satisfiable")]
+    Range {
+        /// Length of the file in bytes.
+        size: u64,
+    },
+    /// The file is not in the state that the request is conditional on.
+    #[error("the precondition of the request does not hold")]
+    Precondition,
+    /// The client went away, or its body broke off.
+    #[error("Client connection terminated unexpectedly")]
+    ClientGone,
+    /// A bug.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Domain(error.into())
+    }
+}
+
+/// Status, code and message of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// bk-repo's code.
+    pub code: u32,
+    /// What a person is told.
+    pub message: String,
+}
+
+impl ApiError {
+    /// What the client is told.
+    pub fn answer(&self) -> Answer {
+        let (status, code) = match self {
+            Self::Domain(error) => domain(error),
+            Self::Param(ParamError::NotANumber { .. }) | Self::Parameter(_) => {
+                (StatusCode::BAD_REQUEST, 250_105)
+            }
+            Self::Param(ParamError::DigestMalformed { .. }) => (StatusCode::BAD_REQUEST, 251_003),
+            Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
+            Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
+            Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
+            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, 250_114),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, 250_113),
+            Self::HeaderMissing(_) => (StatusCode::BAD_REQUEST, 250_118),
+            Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, 250_120),
+            Self::Precondition => (StatusCode::PRECONDITION_FAILED, 250_105),
+            Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
+        };
+        Answer {
+            status,
+            code,
+            message: self.message(status),
+        }
+    }
+
+    fn message(&self, status: StatusCode) -> String {
+        match self {
+            Self::Domain(DomainError::Store(error)) => store_message(error).to_owned(),
+            Self::Domain(DomainError::NoRepository { project, repo }) => {
+                format!("Repository [{project}/{repo}] not found")
+            }
+            Self::Domain(DomainError::NotFound(path)) => format!("Node [{path}] not found"),
+            Self::Domain(DomainError::Exists(path)) => format!("Node [{path}] existed"),
+            Self::Domain(DomainError::Conflict(path)) => format!("Node [{path}] conflict"),
+            Self::Domain(DomainError::NotEmpty(path)) => {
+                format!("Folder is not empty: [{path}]")
+            }
+            _ if status.is_server_error() => BUSY.to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+const BUSY: &str = "System service is busy, please try again later";
+
+fn domain(error: &DomainError) -> (StatusCode, u32) {
+    match error {
+        DomainError::Path(_) => (StatusCode::BAD_REQUEST, 251_011),
+        DomainError::Name(_) | DomainError::Root("replaced") => (StatusCode::BAD_REQUEST, 250_105),
+        DomainError::Root(_) => (StatusCode::BAD_REQUEST, 250_112),
+        DomainError::NoRepository { .. } => (StatusCode::NOT_FOUND, 251_006),
+        DomainError::NotFound(_) => (StatusCode::NOT_FOUND, 251_010),
+        DomainError::Exists(_) => (StatusCode::BAD_REQUEST, 251_012),
+        DomainError::Conflict(_) => (StatusCode::BAD_REQUEST, 251_013),
+        DomainError::NotEmpty(_) => (StatusCode::BAD_REQUEST, 251_009),
+        DomainError::Digest { .. } => (StatusCode::BAD_REQUEST, 251_003),
+        DomainError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, 250_105),
+        DomainError::Password(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
+        DomainError::Store(error) => store(error),
+    }
+}
+
+fn store(error: &StoreError) -> (StatusCode, u32) {
+    match error {
+        StoreError::Pack(error) if error.is_full() => (StatusCode::INSUFFICIENT_STORAGE, 251_101),
+        StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, 251_101),
+        StoreError::Refused(_) | StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, 250_102),
+        StoreError::Damaged { .. } => (StatusCode::INTERNAL_SERVER_ERROR, 251_102),
+        StoreError::Pack(_)
+        | StoreError::Index(_)
+        | StoreError::InDoubt(_)
+        | StoreError::Rollback { .. }
+        | StoreError::Missing(_)
+        | StoreError::System(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
+    }
+}
+
+fn store_message(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Pack(error) if error.is_full() => "No space left on the disk of the store",
+        StoreError::Full => "No space left on the disk of the store",
+        StoreError::Refused(_) => "The store does not accept changes at the moment",
+        StoreError::Closed => "The service is shutting down",
+        StoreError::Damaged { .. } => "The stored bytes of this file are damaged",
+        StoreError::InDoubt(_) => "It is not known whether the change was made",
+        StoreError::Pack(_)
+        | StoreError::Index(_)
+        | StoreError::Rollback { .. }
+        | StoreError::Missing(_)
+        | StoreError::System(_) => BUSY,
+    }
+}

@@ -1,0 +1,84 @@
+//! `/packhold/*`, `/metrics`, `/healthz`, `/readyz`: operations.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use warp::http::StatusCode;
+use warp::http::header::{CONTENT_TYPE, HeaderValue};
+use warp::reply::Response;
+
+use super::app::{App, blocking};
+use super::auth::authenticate;
+use super::error::ApiError;
+use super::params;
+use super::request::Request;
+use super::view::json;
+use crate::domain::auth::Principal;
+use crate::metrics;
+
+async fn administrator(app: &Arc<App>, request: &Request) -> Result<(), ApiError> {
+    match authenticate(app, request).await? {
+        Principal::Anonymous => Err(ApiError::Unauthenticated("credentials are needed")),
+        principal if principal.is_admin() => Ok(()),
+        principal => Err(ApiError::Forbidden(format!(
+            "user[{}] is not an administrator",
+            principal.name()
+        ))),
+    }
+}
+
+/// `GET /packhold/stats`: the same document as `packhold stats --json`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn stats(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    administrator(&app, &request).await?;
+    let stats = blocking(move || Ok(app.store.stats()?)).await?;
+    Ok(json(StatusCode::OK, &request.trace, &stats))
+}
+
+/// `POST /packhold/verify?repair=true`: the same document as `packhold verify --json`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn verify(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    administrator(&app, &request).await?;
+    let repair = params::query_flag(&request.query, "repair");
+    let report = blocking(move || Ok(app.store.verify(repair)?)).await?;
+    Ok(json(StatusCode::OK, &request.trace, &report))
+}
+
+/// `GET /metrics`, in Prometheus' text format.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn metrics(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    administrator(&app, &request).await?;
+    let mut text = String::new();
+    for (name, help, value) in metrics::all() {
+        let written = writeln!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}"
+        );
+        written.map_err(|_| ApiError::Internal("formatting metrics"))?;
+    }
+    let mut response = Response::new(text.into());
+    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    Ok(response)
+}
+
+/// `GET /healthz`: the process answers.
+pub fn healthy() -> Response {
+    Response::new("ok\n".into())
+}
+
+/// `GET /readyz`: the store takes changes.
+///
+/// # Errors
+/// 503 when it does not.
+pub fn ready(app: &App) -> Result<Response, ApiError> {
+    let writable = app.store.writable();
+    writable.map_err(|error| crate::store::StoreError::Refused(error.to_string()))?;
+    Ok(Response::new("ready\n".into()))
+}

@@ -1,0 +1,159 @@
+//! What a handler needs to know of a request.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use std::pin::Pin;
+use warp::http::{HeaderMap, Method};
+
+use super::error::ApiError;
+use super::params;
+use crate::domain::Address;
+
+/// The bytes of a request body, as they come.
+pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
+
+/// Identifies a request in its answer and in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceId(pub String);
+
+impl TraceId {
+    /// A fresh one: 32 hexadecimal digits, unique in this process and unlikely elsewhere.
+    pub fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static BASE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+        let base = BASE.get_or_init(|| getrandom::u64().unwrap_or(0));
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("{base:016x}{next:016x}"))
+    }
+}
+
+/// A request without its body.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its trace.
+    pub trace: TraceId,
+    /// Method.
+    pub method: Method,
+    /// Path, percent-decoded, split; no segment is empty.
+    pub segments: Vec<String>,
+    /// Query, as it came.
+    pub query: String,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+impl Request {
+    /// The request of these parts.
+    ///
+    /// # Errors
+    /// [`ApiError::Param`] when the path is not UTF-8.
+    pub fn new(
+        method: Method,
+        raw_path: &str,
+        query: String,
+        headers: HeaderMap,
+    ) -> Result<Self, ApiError> {
+        let path = params::decode_path(raw_path)?;
+        Ok(Self {
+            trace: TraceId::fresh(),
+            method,
+            segments: path
+                .split('/')
+                .filter(|segment| !segment.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            query,
+            headers,
+        })
+    }
+
+    /// The segments behind what gateways put in front: `/api`, `/web`, `/bkrepo/api/{service}`.
+    pub fn service_path(&self) -> &[String] {
+        let words: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        let skip = match words.as_slice() {
+            ["bkrepo", "api", "service" | "build" | "user", ..] => 3,
+            ["api" | "web", "generic" | "repository" | "auth", ..] => 1,
+            _ => 0,
+        };
+        &self.segments[skip..]
+    }
+
+    /// The address in `/generic/{project}/{repo}/{path}`, given the segments behind `generic`.
+    ///
+    /// # Errors
+    /// [`ApiError::NoRoute`] without project and repository, [`ApiError::Domain`] for bad ones.
+    pub fn address(&self, segments: &[String]) -> Result<Address, ApiError> {
+        let [project, repo, path @ ..] = segments else {
+            return Err(self.no_route());
+        };
+        Ok(Address::new(project, repo, &path.join("/"))?)
+    }
+
+    /// The error for a path that is no route.
+    pub fn no_route(&self) -> ApiError {
+        ApiError::NoRoute(format!("/{}", self.segments.join("/")))
+    }
+
+    /// A header as text; `None` when it is missing or not visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The announced length of the body in bytes.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
+    }
+
+    /// Whether the client waits for a word before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    }
+}
+
+/// Boxes what warp gives as the body.
+pub fn body<B: bytes::Buf>(
+    stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
+) -> Body {
+    Box::pin(stream.map(|part| part.map(|mut buf| buf.copy_to_bytes(buf.remaining()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(path: &str) -> Request {
+        Request::new(Method::GET, path, String::new(), HeaderMap::new()).unwrap()
+    }
+
+    #[test]
+    fn gateways_and_slashes_do_not_matter() {
+        for path in [
+            "/generic/p/r/a/b",
+            "//generic//p/r/a//b/",
+            "/api/generic/p/r/a/b",
+            "/web/generic/p/r/%2Fa/b",
+            "/bkrepo/api/build/generic/p/r/a%2Fb",
+        ] {
+            let request = request(path);
+            let segments = request.service_path();
+            assert_eq!(segments[0], "generic", "{path}");
+            let address = request.address(&segments[1..]).unwrap();
+            assert_eq!(
+                (address.project.as_str(), address.repo.as_str()),
+                ("p", "r"),
+                "{path}"
+            );
+            assert_eq!(address.path.to_string(), "/a/b", "{path}");
+        }
+    }
+
+    #[test]
+    fn traces_are_unique() {
+        let (a, b) = (TraceId::fresh(), TraceId::fresh());
+        assert_ne!(a, b);
+        assert_eq!(a.0.len(), 32);
+    }
+}

@@ -1,0 +1,111 @@
+//! The API on one page.
+//!
+//! | method | path | handler |
+//! |---|---|---|
+//! | `PUT` | `/generic/{project}/{repo}/{path}` | [`generic::put`] |
+//! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
+//! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
+//! | `GET` | `/packhold/stats` | [`ops::stats`] |
+//! | `POST` | `/packhold/verify` | [`ops::verify`] |
+//! | `GET` | `/metrics` | [`ops::metrics`] |
+//! | `GET`, `HEAD` | `/healthz`, `/readyz` | [`ops::healthy`], [`ops::ready`] |
+//!
+//! `/generic` is also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use warp::http::{HeaderMap, Method};
+use warp::path::FullPath;
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use super::app::App;
+use super::error::ApiError;
+use super::request::{self, Body, Request, TraceId};
+use super::view::failure;
+use super::{generic, ops};
+use crate::metrics;
+
+/// Every route.
+pub fn routes(
+    app: Arc<App>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    warp::method()
+        .and(warp::path::full())
+        .and(raw_query())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream().map(request::body))
+        .then(move |method, path, query, headers, body| {
+            let app = Arc::clone(&app);
+            answer(app, method, path, query, headers, body)
+        })
+        .recover(broken)
+        .unify()
+}
+
+fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    warp::query::raw().or_else(|_| async { Ok::<_, Infallible>((String::new(),)) })
+}
+
+async fn answer(
+    app: Arc<App>,
+    method: Method,
+    path: FullPath,
+    query: String,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    metrics::REQUESTS.add(1);
+    let request = match Request::new(method, path.as_str(), query, headers) {
+        Ok(request) => request,
+        Err(error) => return failure(&TraceId::fresh(), &error),
+    };
+    let trace = request.trace.clone();
+    let (method, started) = (request.method.clone(), Instant::now());
+    let result = dispatch(app, request, body).await;
+    let response = result.unwrap_or_else(|error| failure(&trace, &error));
+    tracing::info!(
+        trace = %trace.0,
+        %method,
+        path = ?path.as_str(),
+        status = response.status().as_u16(),
+        ms = started.elapsed().as_millis(),
+        "answered"
+    );
+    response
+}
+
+/// Which handler a request goes to.
+async fn dispatch(app: Arc<App>, request: Request, body: Body) -> Result<Response, ApiError> {
+    let path = request.service_path().to_vec();
+    let words: Vec<&str> = path.iter().map(String::as_str).collect();
+    let method = request.method.clone();
+    match (words.as_slice(), &method) {
+        (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
+        (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
+        (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,
+        (["packhold", "stats"], &Method::GET) => ops::stats(app, request).await,
+        (["packhold", "verify"], &Method::POST) => ops::verify(app, request).await,
+        (["metrics"], &Method::GET) => ops::metrics(app, request).await,
+        (["healthz"], &Method::GET | &Method::HEAD) => Ok(ops::healthy()),
+        (["readyz"], &Method::GET | &Method::HEAD) => ops::ready(&app),
+        (
+            ["generic", _, _, ..]
+            | ["packhold", "stats" | "verify"]
+            | ["metrics" | "healthz" | "readyz"],
+            _,
+        ) => Err(ApiError::Method(format!("{method} is not possible here"))),
+        _ => Err(request.no_route()),
+    }
+}
+
+/// What warp itself could not read; no filter above rejects, so this is a bug if it ever answers.
+async fn broken(rejection: Rejection) -> Result<Response, Infallible> {
+    tracing::error!(?rejection, "a request was rejected");
+    Ok(failure(
+        &TraceId::fresh(),
+        &ApiError::Internal("a request was rejected"),
+    ))
+}

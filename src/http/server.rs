@@ -1,0 +1,108 @@
+//! Serving: connections, timeouts, shutdown.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::app::App;
+use super::routes::routes;
+
+/// A request's headers must be complete after this.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Running requests are given this long when the server shuts down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// After a failed accept (no file descriptors left, say) this long nothing is accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `shutdown` is ready, then finishes the running requests, within bounds.
+pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => connection(&app, &graceful, stream, peer),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let running = graceful.count();
+    tracing::info!(running, "shutting down");
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests were still running when the time was up");
+    }
+}
+
+fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, peer: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %peer, "no TCP_NODELAY");
+    }
+    let filter = warp::service(routes(Arc::clone(app)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut filter = filter.clone();
+        let keep_alive = keeps_alive(&request);
+        async move {
+            let mut response = tower_service::Service::call(&mut filter, request).await?;
+            if let Some(value) = keep_alive {
+                response.headers_mut().insert(CONNECTION, value);
+            }
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // Some clients look header names up case-sensitively.
+        .title_case_headers(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection.into_owned());
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, %peer, "a connection ended");
+        }
+    });
+}
+
+/// The `Connection` header of the answer, on HTTP/1: seed 003 has it in every answer.
+fn keeps_alive(request: &Request<Incoming>) -> Option<HeaderValue> {
+    let asked = |word: &str| {
+        let values = request.headers().get_all(CONNECTION).iter();
+        let mut words = values
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','));
+        words.any(|w| w.trim().eq_ignore_ascii_case(word))
+    };
+    let keeps = match request.version() {
+        Version::HTTP_11 => !asked("close"),
+        Version::HTTP_10 => asked("keep-alive"),
+        _ => return None,
+    };
+    Some(HeaderValue::from_static(if keeps {
+        "keep-alive"
+    } else {
+        "close"
+    }))
+}

@@ -1,0 +1,156 @@
+//! Shapes on the wire.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use warp::http::StatusCode;
+use warp::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use warp::reply::Response;
+
+use super::error::ApiError;
+use super::request::TraceId;
+use crate::domain::FileEntry;
+use crate::domain::path::NodePath;
+
+/// Names the request in every answer.
+pub const RID: &str = "x-bkrepo-rid";
+
+/// The envelope of the generic API; nulls are written.
+#[derive(Debug, Serialize)]
+struct Envelope<'a, T> {
+    code: u32,
+    message: Option<&'a str>,
+    data: Option<T>,
+    #[serde(rename = "traceId")]
+    trace_id: &'a str,
+}
+
+/// A node as the API shows it; the first fourteen fields are those of seed 003.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeView<'a> {
+    created_by: &'a str,
+    created_date: String,
+    last_modified_by: &'a str,
+    last_modified_date: String,
+    folder: bool,
+    path: String,
+    name: &'a str,
+    full_path: String,
+    size: u64,
+    sha256: String,
+    md5: String,
+    metadata: BTreeMap<&'a str, &'a str>,
+    project_id: &'a str,
+    repo_name: &'a str,
+    crc64ecma: String,
+    expire_date: Option<String>,
+}
+
+impl<'a> NodeView<'a> {
+    /// The view of a file.
+    pub fn file(file: &'a FileEntry, zone: &TimeZone) -> Self {
+        let FileEntry {
+            address,
+            node,
+            blob,
+        } = file;
+        let pairs = node.metadata.iter();
+        Self {
+            created_by: &node.created_by,
+            created_date: local_time(node.created_ms, zone),
+            last_modified_by: &node.modified_by,
+            last_modified_date: local_time(node.modified_ms, zone),
+            folder: false,
+            path: NodePath::parent_display(&address.path),
+            name: address.path.name().unwrap_or_default(),
+            full_path: address.path.to_string(),
+            size: blob.size,
+            sha256: hex::encode(blob.sha256),
+            md5: hex::encode(blob.md5),
+            metadata: pairs.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
+            project_id: &address.project,
+            repo_name: &address.repo,
+            crc64ecma: blob.crc64.to_string(),
+            expire_date: node.expires_ms.map(|at| local_time(at, zone)),
+        }
+    }
+}
+
+/// ISO local date-time with milliseconds, as in seed 003: `2020-07-27T16:02:31.394`.
+pub fn local_time(unix_ms: u64, zone: &TimeZone) -> String {
+    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    let timestamp = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
+    let time = timestamp.to_zoned(zone.clone());
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
+}
+
+/// A successful answer.
+pub fn success<T: Serialize>(trace: &TraceId, data: Option<T>) -> Response {
+    let envelope = Envelope {
+        code: 0,
+        message: None,
+        data,
+        trace_id: &trace.0,
+    };
+    json(StatusCode::OK, trace, &envelope)
+}
+
+/// The answer of an error; server errors are logged here, once.
+pub fn failure(trace: &TraceId, error: &ApiError) -> Response {
+    let answer = error.answer();
+    if answer.status.is_server_error() {
+        tracing::error!(trace = %trace.0, status = answer.status.as_u16(), %error, "request failed");
+    }
+    let envelope = Envelope::<()> {
+        code: answer.code,
+        message: Some(&answer.message),
+        data: None,
+        trace_id: &trace.0,
+    };
+    let mut response = json(answer.status, trace, &envelope);
+    if answer.status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Basic realm=\"Authentication Required\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let ApiError::Range { size } = error
+        && let Ok(value) = HeaderValue::try_from(format!("bytes */{size}"))
+    {
+        response.headers_mut().insert("content-range", value);
+    }
+    response
+}
+
+/// Any JSON document as an answer.
+pub fn json<T: Serialize>(status: StatusCode, trace: &TraceId, value: &T) -> Response {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(CONTENT_TYPE, json);
+    if let Ok(value) = HeaderValue::try_from(trace.0.as_str()) {
+        headers.insert(RID, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_local_with_milliseconds() {
+        let ms = 1_595_865_751_394;
+        assert_eq!(local_time(ms, &TimeZone::UTC), "2020-07-27T16:02:31.394");
+        let east = TimeZone::fixed(jiff::tz::offset(8));
+        assert_eq!(local_time(ms, &east), "2020-07-28T00:02:31.394");
+        assert_eq!(
+            local_time(1_595_865_751_000, &TimeZone::UTC),
+            "2020-07-27T16:02:31.000"
+        );
+        assert!(!local_time(u64::MAX, &TimeZone::UTC).is_empty());
+    }
+}

@@ -1,0 +1,217 @@
+//! A store as a patient client uses it: every call waits, and what is read is checked.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use packhold::domain::{self, Address, Declared, DomainError, Stored, Upload};
+use packhold::format::header::{Chunking, PackHeader};
+use packhold::format::{PackId, Sha256};
+use packhold::index::Place;
+use packhold::store::{Options, Store, StoreError};
+
+use super::sim::Sim;
+
+/// The pack id of all simulated packs.
+pub const PACK_ID: PackId = *b"packhold-testing";
+/// Cuts chunks small, so that a few kilobytes make a manifest of several pages.
+pub const SMALL: Chunking = Chunking {
+    algorithm: 1,
+    normalization: 1,
+    seed: 0,
+    min_bytes: 256,
+    avg_bytes: 1024,
+    max_bytes: 4096,
+};
+
+/// A clock that moves one millisecond at each look, and otherwise when it is told to.
+#[derive(Clone, Default)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    /// A clock that shows `now_ms`.
+    pub fn at(now_ms: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(now_ms)))
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, by_ms: u64) {
+        self.0.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// What it shows.
+    pub fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn tick(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Options under which a run is the same every time: nothing happens by itself.
+pub fn options(clock: &Clock) -> Options {
+    let clock = clock.clone();
+    Options {
+        chunking: SMALL,
+        idle: Duration::from_hours(1),
+        clock: Arc::new(move || clock.tick()),
+        index_cache_bytes: 4 << 20,
+        pack_id: Some(PACK_ID),
+        ..Options::default()
+    }
+}
+
+/// A new simulated pack with small chunks.
+pub fn new_sim() -> Sim {
+    Sim::create(&PackHeader::new(PACK_ID, 1_700_000_000_000, SMALL))
+}
+
+/// Opens a simulated pack with an index in memory.
+///
+/// # Errors
+/// What opening says.
+pub fn try_open(sim: &Sim, clock: &Clock) -> Result<Client, StoreError> {
+    let store = Store::open_on(sim.reopened().medium(), Place::Memory, options(clock))?;
+    Ok(Client { store })
+}
+
+/// Opens a simulated pack with an index in memory.
+pub fn open(sim: &Sim, clock: &Clock) -> Client {
+    try_open(sim, clock).expect("the pack opens")
+}
+
+/// A store and the calls on it.
+#[derive(Clone)]
+pub struct Client {
+    /// The store.
+    pub store: Store,
+}
+
+/// An address in the one repository that tests use.
+pub fn address(path: &str) -> Address {
+    Address::new("project", "repo", path).expect("a valid address")
+}
+
+/// An upload that overwrites.
+pub fn upload(path: &str) -> Upload {
+    Upload {
+        address: address(path),
+        overwrite: true,
+        expires_days: 0,
+        metadata: Vec::new(),
+        declared: Declared::default(),
+        precondition: Arc::new(|_| true),
+        by: "tester".to_owned(),
+        may_create: true,
+    }
+}
+
+impl Client {
+    /// Uploads in pieces of `step` bytes.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn send(&self, upload: Upload, bytes: &[u8], step: usize) -> Result<Stored, DomainError> {
+        domain::check(&self.store.rows()?, &upload, self.store.now_ms())?;
+        let mut ingest = domain::begin(&self.store, &upload, Some(bytes.len() as u64))?;
+        for piece in bytes.chunks(step) {
+            ingest.push(&Bytes::copy_from_slice(piece))?;
+        }
+        let ingested = ingest.finish()?;
+        let (sender, receiver) = mpsc::channel();
+        domain::finish(&self.store, upload, ingested, move |stored| {
+            sender.send(stored).expect("somebody waits");
+        });
+        receiver.recv().expect("an answer comes")
+    }
+
+    /// Puts a file, replacing what is there.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_put(&self, path: &str, bytes: &[u8]) -> Result<Stored, DomainError> {
+        self.send(upload(path), bytes, 1 << 20)
+    }
+
+    /// Puts a file, replacing what is there.
+    pub fn put(&self, path: &str, bytes: &[u8]) -> Stored {
+        self.try_put(path, bytes).expect("the upload succeeds")
+    }
+
+    /// Deletes.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_delete(&self, path: &str) -> Result<(), DomainError> {
+        let (sender, receiver) = mpsc::channel();
+        domain::delete(&self.store, address(path), move |outcome| {
+            sender.send(outcome).expect("somebody waits");
+        });
+        receiver.recv().expect("an answer comes")
+    }
+
+    /// Deletes.
+    pub fn delete(&self, path: &str) {
+        self.try_delete(path).expect("the delete succeeds");
+    }
+
+    /// The bytes of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// What stands in the way of reading it.
+    pub fn try_get(&self, path: &str) -> Result<Option<Vec<u8>>, DomainError> {
+        self.try_range(path, 0..u64::MAX)
+    }
+
+    /// Some bytes of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// What stands in the way of reading it.
+    pub fn try_range(
+        &self,
+        path: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<Option<Vec<u8>>, DomainError> {
+        let found = domain::file(&self.store.rows()?, &address(path), self.store.now_ms());
+        let file = match found {
+            Ok(Some(file)) => file,
+            Ok(None) | Err(DomainError::NotFound(_) | DomainError::NoRepository { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut reader = self.store.read(&file.blob, range);
+        let mut bytes = Vec::new();
+        while reader.remaining() > 0 {
+            let before = reader.remaining();
+            let window = reader.next_window()?;
+            let len: usize = window.iter().map(Bytes::len).sum();
+            assert_eq!(len as u64, before - reader.remaining());
+            window.iter().for_each(|part| bytes.extend_from_slice(part));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The bytes of a file; `None` when there is no such file.
+    pub fn get(&self, path: &str) -> Option<Vec<u8>> {
+        self.try_get(path).expect("the file is readable")
+    }
+
+    /// sha256 of a file.
+    pub fn sha256(&self, path: &str) -> Option<Sha256> {
+        self.get(path).map(|bytes| packhold::digest::sha256(&bytes))
+    }
+
+    /// Asserts that a verification finds nothing wrong.
+    pub fn assert_clean(&self) {
+        let report = self.store.verify(false).expect("it can be verified");
+        assert!(report.clean, "{report:?}");
+    }
+
+    /// Length of the pack in bytes.
+    pub fn pack_bytes(&self) -> u64 {
+        self.store.stats().expect("stats").pack_bytes
+    }
+}

@@ -1,0 +1,138 @@
+//! The images that a crash may leave on the disk, made from the log of a simulated medium.
+//!
+//! Durable is what was written before the last good sync, but for what a failed sync took. Of the
+//! writes since then each may be there or not, in any order, and the last one may be torn at
+//! sectors.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::noise::Noise;
+use super::sim::{Op, apply};
+
+const SECTOR: usize = 512;
+/// Of so many pending writes at most, all subsets are tried.
+const ALL_SUBSETS: usize = 8;
+
+/// An image, and how much of the log had happened.
+pub struct Image {
+    /// Operations of the log before the crash.
+    pub at: usize,
+    /// What the disk holds.
+    pub bytes: Vec<u8>,
+}
+
+/// Hands images of crashes at every write and sync to `visit`: `sampled` at each place where not
+/// all subsets of the pending writes are tried, and as many with a torn last write.
+pub fn images(start: &[u8], log: &[Op], sampled: usize, mut visit: impl FnMut(Image)) {
+    let mut durable = start.to_vec();
+    let mut pending: Vec<&Op> = Vec::new();
+    let mut noise = Noise::new(7);
+    let mut seen = HashSet::new();
+    for (i, op) in log.iter().enumerate() {
+        match op {
+            Op::Mark(_) => {
+                // The same disk, but more is promised.
+                seen.clear();
+                continue;
+            }
+            Op::Write(..) | Op::Truncate(_) => pending.push(op),
+            Op::Sync => {
+                pending.drain(..).for_each(|op| apply(&mut durable, op));
+            }
+            Op::FailedSync => pending.clear(),
+        }
+        let mut give = |bytes: Vec<u8>| {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            if seen.insert(hasher.finish()) {
+                visit(Image { at: i + 1, bytes });
+            }
+        };
+        subsets(&durable, &pending, sampled, &mut noise, &mut give);
+        torn(&durable, &pending, sampled, &mut noise, &mut give);
+    }
+}
+
+/// The image of a crash now, when everything pending is lost.
+pub fn durable(start: &[u8], log: &[Op]) -> Vec<u8> {
+    let mut image = start.to_vec();
+    let mut pending: Vec<&Op> = Vec::new();
+    for op in log {
+        match op {
+            Op::Write(..) | Op::Truncate(_) => pending.push(op),
+            Op::Sync => pending.drain(..).for_each(|op| apply(&mut image, op)),
+            Op::FailedSync => pending.clear(),
+            Op::Mark(_) => {}
+        }
+    }
+    image
+}
+
+fn subsets(
+    durable: &[u8],
+    pending: &[&Op],
+    sampled: usize,
+    noise: &mut Noise,
+    give: &mut impl FnMut(Vec<u8>),
+) {
+    if pending.len() <= ALL_SUBSETS {
+        for kept in 0_u32..1 << pending.len() {
+            let mut image = durable.to_vec();
+            for (i, op) in pending.iter().enumerate() {
+                if kept >> i & 1 == 1 {
+                    apply(&mut image, op);
+                }
+            }
+            give(image);
+        }
+        return;
+    }
+    for round in 0..sampled {
+        let mut kept: Vec<&Op> = pending
+            .iter()
+            .copied()
+            .filter(|_| round == 0 || noise.below(8) > 0)
+            .collect();
+        if round % 2 == 1 {
+            for i in (1..kept.len()).rev() {
+                kept.swap(i, noise.below(i + 1));
+            }
+        }
+        let mut image = durable.to_vec();
+        kept.iter().for_each(|op| apply(&mut image, op));
+        give(image);
+    }
+}
+
+/// All but the last pending write are there; of that one, some sectors.
+fn torn(
+    durable: &[u8],
+    pending: &[&Op],
+    sampled: usize,
+    noise: &mut Noise,
+    give: &mut impl FnMut(Vec<u8>),
+) {
+    let Some((Op::Write(offset, bytes), before)) = pending.split_last() else {
+        return;
+    };
+    let mut base = durable.to_vec();
+    before.iter().for_each(|op| apply(&mut base, op));
+    let start = usize::try_from(*offset).expect("images are small");
+    let first = SECTOR - start % SECTOR;
+    let mut cuts: Vec<usize> = (first..bytes.len()).step_by(SECTOR).collect();
+    for i in (1..cuts.len()).rev() {
+        cuts.swap(i, noise.below(i + 1));
+    }
+    for cut in cuts.into_iter().take(sampled) {
+        let mut front = base.clone();
+        apply(&mut front, &Op::Write(*offset, bytes.slice(..cut)));
+        give(front);
+        let mut back = base.clone();
+        apply(
+            &mut back,
+            &Op::Write((start + cut) as u64, bytes.slice(cut..)),
+        );
+        give(back);
+    }
+}

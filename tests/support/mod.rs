@@ -1,0 +1,7 @@
+//! What the integration tests and the fuzz targets share.
+
+pub mod client;
+pub mod crash;
+pub mod model;
+pub mod noise;
+pub mod sim;
