@@ -201,7 +201,7 @@ pub fn put_admin(store: &Store, password: &str) -> Result<(), DomainError> {
         admin: true,
         created_ms: store.now_ms(),
     };
-    store.commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::UserPut(user)], ())))?
+    store.commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::UserPut(user.clone())], ())))?
 }
 
 /// A password that nobody guesses: 24 hexadecimal digits.

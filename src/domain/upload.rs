@@ -178,7 +178,7 @@ impl Upload {
                 created_ms: now_ms,
             }));
         }
-        let mut folder = plan.folder.unwrap_or_else(|| ids.next());
+        let mut folder = plan.folder.unwrap_or_else(|| ids.fresh());
         if plan.repo {
             mutations.push(Mutation::RepoPut(Repo {
                 project: project.clone(),
@@ -193,7 +193,7 @@ impl Upload {
         let segments = self.address.path.segments();
         let (name, folders) = segments.split_last().map_or(("", &[][..]), |(n, f)| (n, f));
         for segment in folders.iter().skip(plan.depth) {
-            let node = self.node(ids.next(), NodeKind::Folder, now_ms);
+            let node = self.node(ids.fresh(), NodeKind::Folder, now_ms);
             let id = node.id;
             mutations.push(put(folder, segment, node));
             folder = id;
@@ -202,7 +202,7 @@ impl Upload {
             sha256: blob.sha256,
             size: blob.size,
         };
-        let mut node = self.node(ids.next(), kind, now_ms);
+        let mut node = self.node(ids.fresh(), kind, now_ms);
         node.metadata.clone_from(&self.metadata);
         node.expires_ms = match self.expires_days {
             0 => None,
@@ -291,13 +291,14 @@ pub fn finish(
         if is_new {
             mutations.push(Mutation::BlobPut(blob.clone()));
         }
-        mutations.extend(ingested.relocated.into_iter().map(Mutation::Relocated));
+        let relocated = ingested.relocated.iter().copied();
+        mutations.extend(relocated.map(Mutation::Relocated));
         mutations.extend(places);
         let stored = Stored {
             file: FileEntry {
-                address: upload.address,
+                address: upload.address.clone(),
                 node,
-                blob: known.filter(|_| !is_new).unwrap_or(blob),
+                blob: known.filter(|_| !is_new).unwrap_or_else(|| blob.clone()),
             },
             new_bytes: ingested.new_bytes,
         };

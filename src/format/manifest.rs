@@ -195,7 +195,9 @@ pub fn pages_bytes(entries: usize) -> usize {
 /// How many pages `entries` entries take.
 #[must_use]
 pub fn page_count(entries: u32) -> u32 {
-    entries.div_ceil(PAGE_ENTRIES as u32)
+    const PER_PAGE: u32 = 127;
+    const { assert!(PER_PAGE as usize == PAGE_ENTRIES) }
+    entries.div_ceil(PER_PAGE)
 }
 
 /// The byte range of page `page` inside the list of `entries` entries.

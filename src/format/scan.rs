@@ -20,6 +20,8 @@ use super::{FormatError, PackId, Sha256, header};
 
 /// Bytes searched at once for the next good record.
 const SEARCH_BYTES: u64 = 1 << 20;
+/// [`ALIGN`] as a length.
+const WORD: usize = 8;
 /// Damages listed at most; a wholly ruined pack must not fill the memory.
 const MAX_DAMAGES: usize = 10_000;
 
@@ -181,7 +183,7 @@ fn search<V: View + ?Sized>(
     while base.saturating_add(FRAME_BYTES as u64) <= view.len() {
         let window = SEARCH_BYTES.min(view.len().saturating_sub(base));
         let bytes = read(view, base, usize::try_from(window).unwrap_or(0))?;
-        for (i, word) in bytes.chunks_exact(ALIGN as usize).enumerate() {
+        for (i, word) in bytes.chunks_exact(WORD).enumerate() {
             if word.starts_with(&MAGIC) {
                 let at = base.saturating_add((i as u64).saturating_mul(ALIGN));
                 if frame_at(view, pack_id, at)?.is_ok() {
@@ -400,13 +402,11 @@ pub fn survey<V: View + ?Sized>(
     bad.truncate(first_bad.unwrap_or(bad.len()));
     let start = commits.front().copied().unwrap_or(from);
     let limit = torn_by_frame.as_ref().map_or(view.len(), |d| d.offset);
-    let torn_by_body = check_tail(view, pack_id, &start, proven, limit, &mut bad)?;
+    let torn_by_body = check_tail(view, pack_id, &start, proven, limit)?;
     let torn = torn_by_body.or(torn_by_frame);
     let limit = torn.as_ref().map_or(view.len(), |d| d.offset);
     let good = |p: &&Position| p.offset <= limit;
     let end = commits.iter().rfind(good).copied().unwrap_or(start);
-    bad.sort_by_key(|d| d.offset);
-    bad.dedup_by_key(|d| d.offset);
     Ok(Survey {
         end,
         proven,
@@ -432,15 +432,15 @@ fn uncommitted(len: u64, end: u64) -> Option<Damage> {
     })
 }
 
-/// Checks every byte between `start` and `limit`; gives the first record at or behind `proven`
-/// that is bad, and notes the others as corrupt.
+/// Checks every byte between `proven`, which lies behind `start`, and `limit`; gives the first
+/// record that is bad. What is proven is not looked into: where a payload lies in the log must not
+/// decide whether a flipped bit in it closes the store for writing.
 fn check_tail<V: View + ?Sized>(
     view: &V,
     pack_id: &PackId,
     start: &Position,
     proven: u64,
     limit: u64,
-    corrupt: &mut Vec<Damage>,
 ) -> Result<Option<Damage>, ScanError> {
     let mut walk = Walk::new(view, pack_id, start);
     while walk.at < limit {
@@ -448,13 +448,11 @@ fn check_tail<V: View + ?Sized>(
         match walk.step()? {
             Step::End => break,
             Step::Bad(..) | Step::Commit(..) => {}
+            Step::Frame(_) if at < proven => {}
             Step::Frame(frame) => {
                 if let Err(error) = check_record(view, &frame, |_, _, _, _, _| {})? {
-                    if at >= proven {
-                        let reason = error.to_string();
-                        return Ok(Some(Damage { offset: at, reason }));
-                    }
-                    note(corrupt, at, &error);
+                    let reason = error.to_string();
+                    return Ok(Some(Damage { offset: at, reason }));
                 }
             }
         }

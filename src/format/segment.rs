@@ -6,6 +6,7 @@
 
 use bytes::{Buf, BufMut};
 
+use super::manifest::Piece;
 use super::{FormatError, Sha256, record};
 
 /// Length of a table entry in bytes.
@@ -59,6 +60,20 @@ impl Entry {
         };
         bytes.try_get_u8()?;
         Ok(entry)
+    }
+
+    /// The chunk as a piece of a file, with its payload at `pack_offset`; `end` is not set.
+    #[must_use]
+    pub fn piece(&self, pack_offset: u64) -> Piece {
+        Piece {
+            end: 0,
+            pack_offset,
+            stored_len: self.stored_len,
+            raw_len: self.raw_len,
+            crc32: self.crc32,
+            codec: self.codec,
+            kind: 0,
+        }
     }
 
     /// Offset of the first entry of the table that this one, which lies at `own_offset`, is in.

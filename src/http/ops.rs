@@ -19,10 +19,9 @@ use crate::metrics;
 async fn administrator(app: &Arc<App>, request: &Request) -> Result<(), ApiError> {
     match authenticate(app, request).await? {
         Principal::Anonymous => Err(ApiError::Unauthenticated("credentials are needed")),
-        principal if principal.is_admin() => Ok(()),
-        principal => Err(ApiError::Forbidden(format!(
-            "user[{}] is not an administrator",
-            principal.name()
+        Principal::User { admin: true, .. } => Ok(()),
+        Principal::User { name, .. } => Err(ApiError::Forbidden(format!(
+            "user[{name}] is not an administrator"
         ))),
     }
 }

@@ -110,7 +110,10 @@ mod tests {
         );
     }
 
-    const GOLDEN: &[usize] = &[];
+    const GOLDEN: &[usize] = &[
+        34833, 21506, 11483, 18451, 23851, 24628, 21005, 17172, 17305, 16484, 18327, 5026, 35954,
+        31433, 2542,
+    ];
 
     #[test]
     fn zeros_are_cut_at_the_largest_chunk() {

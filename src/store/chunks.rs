@@ -65,21 +65,13 @@ impl Core {
                 None => return Ok(None),
             },
         };
-        let Some((payload, entry)) = self.locate(own)?.filter(|(_, e)| e.sha256 == *sha256) else {
+        let Some((payload, entry)) = self.locate(own).filter(|(_, e)| e.sha256 == *sha256) else {
             return Ok(None);
         };
         if codec::check(entry.codec).is_err() {
             return Ok(None);
         }
-        let piece = Piece {
-            end: 0,
-            pack_offset: payload,
-            stored_len: entry.stored_len,
-            raw_len: entry.raw_len,
-            crc32: entry.crc32,
-            codec: entry.codec,
-            kind: 0,
-        };
+        let piece = entry.piece(payload);
         if self.is_sound(&piece) || self.relocated(reader, &piece)?.is_some() {
             return Ok(Some(Found::Sound(piece)));
         }
@@ -87,38 +79,24 @@ impl Core {
     }
 
     /// The entry at `own` and the offset of its payload; `None` when no sound segment is there.
-    pub(super) fn locate(&self, own: u64) -> Result<Option<(u64, Entry)>, StoreError> {
+    pub(super) fn locate(&self, own: u64) -> Option<(u64, Entry)> {
         let view = self.pack.view();
-        let Ok(bytes) = view.read(own, ENTRY_BYTES) else {
-            return Ok(None);
-        };
-        let Ok(entry) = Entry::decode(&bytes) else {
-            return Ok(None);
-        };
-        let Some(table) = entry.table_offset(own) else {
-            return Ok(None);
-        };
-        let Some(start) = table.checked_sub(FRAME_BYTES as u64) else {
-            return Ok(None);
-        };
+        let entry = Entry::decode(&view.read(own, ENTRY_BYTES).ok()?).ok()?;
+        let table = entry.table_offset(own)?;
+        let start = table.checked_sub(FRAME_BYTES as u64)?;
         let before = FRAME_BYTES + usize::from(entry.index) * ENTRY_BYTES;
-        let Ok(bytes) = view.read(start, before) else {
-            return Ok(None);
-        };
-        let Ok(frame) = Frame::decode(&bytes, &self.pack.header().pack_id, start) else {
-            return Ok(None);
-        };
+        let bytes = view.read(start, before).ok()?;
+        let frame = Frame::decode(&bytes, &self.pack.header().pack_id, start).ok()?;
         let inside = own + ENTRY_BYTES as u64 <= table + u64::from(frame.head_bytes);
         if frame.kind != Kind::Segment || !inside {
-            return Ok(None);
+            return None;
         }
         let skipped: u64 = bytes[FRAME_BYTES..]
             .chunks_exact(ENTRY_BYTES)
             .filter_map(|e| Entry::decode(e).ok())
             .map(|e| u64::from(e.stored_len))
             .sum();
-        let payload = table + u64::from(frame.head_bytes) + skipped;
-        Ok(Some((payload, entry)))
+        Some((table + u64::from(frame.head_bytes) + skipped, entry))
     }
 
     /// Whether the payload of `piece` fits its CRC, as checked now or within the scrub period.

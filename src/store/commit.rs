@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::StoreError;
+use super::change::{Change, Decision, Ids, Job, Outcome};
 use super::core::Core;
-use crate::format::meta::{Mutation, NodeId};
+use crate::format::meta::Mutation;
 use crate::index::{Batch, Checkpoint, Index, IndexError, Prefix, Rows, Tables};
 use crate::metrics;
 use crate::pack::PackError;
@@ -21,65 +22,6 @@ const GROUP_BYTES: usize = 8 << 20;
 const CHECKPOINT_MUTATIONS: u64 = 50_000;
 /// Chunk rows that reach the index with one group, so that no acknowledgement waits for many.
 const SLICE_ROWS: usize = 8192;
-
-/// What became of a change: the outer error is the store's, the inner one is the change's own
-/// refusal.
-pub type Outcome<T, E> = Result<Result<T, E>, StoreError>;
-
-/// Gives out node ids.
-pub struct Ids {
-    next: u64,
-}
-
-impl Ids {
-    /// An id that no node ever had.
-    pub fn next(&mut self) -> NodeId {
-        let id = NodeId(self.next);
-        self.next += 1;
-        id
-    }
-}
-
-/// A change that waits for the committer.
-trait Job: Send {
-    /// Decides; `None` when the change refuses itself.
-    fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Option<Vec<Mutation>>;
-    /// Tells what became of it.
-    fn done(self: Box<Self>, result: Result<(), StoreError>);
-}
-
-struct Change<C, D, T, E> {
-    check: Option<C>,
-    done: D,
-    decision: Option<Result<T, E>>,
-}
-
-impl<C, D, T, E> Job for Change<C, D, T, E>
-where
-    C: FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send,
-    D: FnOnce(Outcome<T, E>) + Send,
-    T: Send,
-    E: Send,
-{
-    fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Option<Vec<Mutation>> {
-        let (mutations, decision) = match (self.check.take()?)(rows, ids) {
-            Ok((mutations, value)) => (Some(mutations), Ok(value)),
-            Err(refusal) => (None, Err(refusal)),
-        };
-        self.decision = Some(decision);
-        mutations
-    }
-
-    fn done(self: Box<Self>, result: Result<(), StoreError>) {
-        let outcome = match (self.decision, result) {
-            (Some(Err(refusal)), _) => Ok(Err(refusal)),
-            (Some(Ok(value)), Ok(())) => Ok(Ok(value)),
-            (_, Err(error)) => Err(error),
-            (None, Ok(())) => Err(StoreError::Closed),
-        };
-        (self.done)(outcome);
-    }
-}
 
 enum Message {
     Job(Box<dyn Job>),
@@ -108,16 +50,16 @@ impl Committer {
 
     pub(super) fn submit<T, E>(
         &self,
-        check: impl FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
+        check: impl FnMut(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
         done: impl FnOnce(Outcome<T, E>) + Send + 'static,
     ) where
         T: Send + 'static,
         E: Send + 'static,
     {
         let job = Message::Job(Box::new(Change {
-            check: Some(check),
+            check,
             done,
-            decision: None,
+            decision: Decision::None,
         }));
         let queue = self.queue.lock().clone();
         let refused = match queue {
@@ -160,6 +102,8 @@ struct Worker {
     /// Mutations since the last durable checkpoint.
     since_checkpoint: u64,
     flushing: Option<Flushing>,
+    /// Of each job of the group: whether it only frees space.
+    freeing: Vec<bool>,
 }
 
 impl Worker {
@@ -174,6 +118,7 @@ impl Worker {
             covered,
             since_checkpoint: 0,
             flushing: None,
+            freeing: Vec::new(),
         }
     }
 
@@ -227,6 +172,7 @@ impl Worker {
                     metrics::COMMITS.add(count as u64);
                     (count, Ok(()))
                 }
+                Err(error) if error.is_full() && self.keep_freeing(&mut jobs) => continue,
                 Err(error) => {
                     tracing::error!(%error, "a group of commits failed");
                     (jobs.len(), Err(Failure::of(error)))
@@ -236,7 +182,7 @@ impl Worker {
                 self.replace_index();
             }
             for job in jobs.drain(..count) {
-                job.done(result.as_ref().map(|()| ()).map_err(Failure::error));
+                job.done(result.as_ref().copied().map_err(Failure::error));
             }
         }
         if self.since_checkpoint >= CHECKPOINT_MUTATIONS {
@@ -244,20 +190,39 @@ impl Worker {
         }
     }
 
+    /// The disk is full: tells so to the jobs of the group that free nothing, and keeps those that
+    /// do, which may use the reserve. Whether there are any to try again.
+    fn keep_freeing(&mut self, jobs: &mut Vec<Box<dyn Job>>) -> bool {
+        let freeing = std::mem::take(&mut self.freeing);
+        if !freeing.contains(&true) || !freeing.contains(&false) {
+            return false;
+        }
+        let rest = jobs.split_off(freeing.len());
+        for (job, frees) in std::mem::take(jobs).into_iter().zip(freeing) {
+            if frees {
+                jobs.push(job);
+            } else {
+                job.done(Err(StoreError::Full));
+            }
+        }
+        jobs.extend(rest);
+        true
+    }
+
     /// Commits the first of `jobs`; gives how many.
     fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<usize, GroupError> {
         let core = Arc::clone(&self.core);
         core.pack.writable().map_err(GroupError::Refused)?;
-        let mut counts = (0, 0);
+        let mut count = 0;
+        self.freeing.clear();
         self.in_batch(false, |worker, tables| {
-            let (taken, mutations) = check_some(jobs, tables).map_err(GroupError::Before)?;
-            counts = (taken, mutations.len() as u64);
+            let freeing = &mut worker.freeing;
+            let mutations = check_some(jobs, tables, freeing).map_err(GroupError::Before)?;
+            count = mutations.len() as u64;
             if mutations.is_empty() {
                 return Ok(());
             }
-            let frees = mutations
-                .iter()
-                .all(|m| matches!(m, Mutation::NodeDelete(_)));
+            let frees = worker.freeing.iter().all(|frees| *frees);
             // ORDER: all segments and leaves that these mutations refer to were appended by those
             // who made them; commit record, sync, index transaction, acknowledgement follow.
             let tail = core.pack.append_commit(&mutations, core.now_ms(), frees)?;
@@ -265,8 +230,8 @@ impl Worker {
             worker.covered.position = tail.position;
             Ok(())
         })?;
-        self.since_checkpoint += counts.1;
-        Ok(counts.0)
+        self.since_checkpoint += count;
+        Ok(self.freeing.len())
     }
 
     /// Runs `work` in an index transaction, adds a slice of chunk rows, and commits it.
@@ -277,7 +242,7 @@ impl Worker {
     ) -> Result<(), GroupError> {
         let core = Arc::clone(&self.core);
         let index = core.index.read();
-        let index: &Index = index.as_ref().ok_or(GroupError::closed())?;
+        let index: &Index = index.as_ref().ok_or(GroupError::Closed)?;
         let batch: Batch = index.begin().map_err(GroupError::Before)?;
         let mut flushed = false;
         {
@@ -385,28 +350,29 @@ impl Worker {
 }
 
 /// Runs the checks of jobs, each seeing what those before it change, and applies what they decide,
-/// until they make a full group. Gives how many jobs that took.
+/// until they make a full group. Notes of each job that was taken whether it only frees space.
 fn check_some(
     jobs: &mut [Box<dyn Job>],
     tables: &mut Tables<'_>,
-) -> Result<(usize, Vec<Mutation>), IndexError> {
-    let mut ids = Ids {
-        next: tables.next_node()?,
-    };
+    freeing: &mut Vec<bool>,
+) -> Result<Vec<Mutation>, IndexError> {
+    let mut ids = Ids::from(tables.next_node()?);
     let mut all = Vec::new();
-    let (mut taken, mut bytes) = (0, 0);
+    let mut bytes = 0;
     for job in jobs {
-        for mutation in job.check(tables, &mut ids).unwrap_or_default() {
+        let mutations = job.check(tables, &mut ids);
+        let frees = |m: &Mutation| matches!(m, Mutation::NodeDelete(_));
+        freeing.push(mutations.iter().all(frees));
+        for mutation in mutations {
             tables.apply(&mutation)?;
             bytes += mutation.encoded_len();
             all.push(mutation);
         }
-        taken += 1;
         if bytes >= GROUP_BYTES {
             break;
         }
     }
-    Ok((taken, all))
+    Ok(all)
 }
 
 /// Takes what else waits; and whether the store is being closed.
@@ -442,8 +408,8 @@ enum GroupError {
 }
 
 impl GroupError {
-    fn closed() -> Self {
-        Self::Closed
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Pack(error) if error.is_full())
     }
 }
 

@@ -6,9 +6,10 @@ use parking_lot::{Mutex, RwLock};
 
 use super::blobs::BlobReader;
 use super::budget::Budget;
+use super::change::{Ids, Outcome};
 use super::chunker::Chunker;
 use super::chunks::Checked;
-use super::commit::{Committer, Ids, Outcome};
+use super::commit::Committer;
 use super::ingest::Ingest;
 use super::manifests::Pieces;
 use super::open::Options;
@@ -144,11 +145,11 @@ impl Store {
     /// Makes a change, together with others that wait, in one commit.
     ///
     /// `check` sees all that was changed before, decides, and gives the mutations; it must not do
-    /// anything else. `done` hears what became of it, from the committer's thread: its own
+    /// anything else, and may be asked again when the group that it was in could not be written. `done` hears what became of it, from the committer's thread: its own
     /// refusal, or that the change is durable and visible, or why it is not.
     pub fn submit<T, E>(
         &self,
-        check: impl FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
+        check: impl FnMut(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
         done: impl FnOnce(Outcome<T, E>) + Send + 'static,
     ) where
         T: Send + 'static,
@@ -163,7 +164,7 @@ impl Store {
     /// What became of it, if it was not made.
     pub fn commit<T, E>(
         &self,
-        check: impl FnOnce(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
+        check: impl FnMut(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send + 'static,
     ) -> Outcome<T, E>
     where
         T: Send + 'static,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::StoreError;
 use super::core::Core;
+use crate::format::codec;
 use crate::format::manifest::{Child, Entry, Page, Piece, decode_page, page_count, page_range};
 use crate::format::meta::ManifestRef;
 use crate::format::record::FRAME_BYTES;
@@ -163,7 +164,9 @@ impl Pieces {
         let (_, page) = self.page.as_ref()?;
         let (_, piece_start, piece) = page.find(at.checked_sub(*start)?)?;
         let len = piece.end - piece_start;
-        (len == u64::from(piece.raw_len)).then_some((start + piece_start, piece))
+        let plain = piece.codec != codec::RAW || piece.stored_len == piece.raw_len;
+        let fits = len == u64::from(piece.raw_len) && piece.kind == 0 && plain;
+        fits.then_some((start + piece_start, piece))
     }
 
     /// Takes the page that holds byte `at` in hand: the next one, or else a searched one.

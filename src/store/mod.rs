@@ -10,6 +10,7 @@
 
 mod blobs;
 mod budget;
+mod change;
 mod chunker;
 mod chunks;
 mod commit;
@@ -24,8 +25,8 @@ mod verify;
 
 pub use blobs::BlobReader;
 pub use budget::{Budget, Grant};
+pub use change::{Ids, Outcome};
 pub use chunker::Chunker;
-pub use commit::{Ids, Outcome};
 pub use core::Store;
 pub use error::StoreError;
 pub use ingest::{Ingest, Ingested};

@@ -55,7 +55,7 @@ pub struct VerifyReport {
     pub damages: Vec<String>,
     /// Differences between the index and the pack; `reindex` mends them.
     pub index_errors: Vec<String>,
-    /// Damaged chunks for which an intact copy was found and recorded.
+    /// Damaged chunks for which an intact copy is recorded, now or since earlier.
     pub repaired_chunks: u64,
 }
 
@@ -65,8 +65,11 @@ struct Run<'s> {
     end: u64,
     chunks_upto: u64,
     report: VerifyReport,
-    /// Damaged payloads: pack offset → digest of the chunk.
+    /// Damaged places other than payloads.
+    log_damages: u64,
+    /// Damaged payloads without a recorded copy: pack offset → digest of the chunk.
     bad: HashMap<u64, Sha256>,
+    /// All damaged payloads.
     bad_offsets: RoaringTreemap,
 }
 
@@ -86,6 +89,7 @@ impl Store {
             end,
             chunks_upto: covered.map_or(0, |c| c.chunks_upto),
             report: VerifyReport::default(),
+            log_damages: 0,
             bad: HashMap::new(),
             bad_offsets: RoaringTreemap::new(),
         };
@@ -94,7 +98,7 @@ impl Store {
         run.rows()?;
         if repair && !run.bad.is_empty() {
             let relocated = run.copies()?;
-            run.report.repaired_chunks = relocated.len() as u64;
+            run.report.repaired_chunks += relocated.len() as u64;
             self.record(relocated)?;
             run.reader = self.core.reader()?;
         }
@@ -103,13 +107,14 @@ impl Store {
         report.damages.truncate(MAX_LINES);
         report.clean = report.damaged_files.is_empty()
             && report.index_errors.is_empty()
-            && report.damages.len() as u64 == report.repaired_chunks;
+            && run.log_damages == 0
+            && run.bad_offsets.len() == report.repaired_chunks;
         Ok(report)
     }
 
     fn record(&self, relocated: Vec<Relocated>) -> Result<(), StoreError> {
-        let mutations = relocated.into_iter().map(Mutation::Relocated).collect();
-        let outcome = self.commit::<(), StoreError>(move |_, _| Ok((mutations, ())));
+        let mutations: Vec<Mutation> = relocated.into_iter().map(Mutation::Relocated).collect();
+        let outcome = self.commit::<(), StoreError>(move |_, _| Ok((mutations.clone(), ())));
         outcome?
     }
 }
@@ -133,6 +138,11 @@ impl Run<'_> {
         }
     }
 
+    fn damaged_log(&mut self, damage: &Damage) {
+        self.log_damages += 1;
+        self.damaged(damage);
+    }
+
     /// The log: frames, chain, digests, payloads.
     fn log(&mut self) -> Result<(), StoreError> {
         let header = self.core.pack.header().clone();
@@ -141,7 +151,7 @@ impl Run<'_> {
         self.report.records = survey.records;
         self.report.pack_bytes = self.end;
         for damage in survey.corrupt.iter().chain(&survey.torn) {
-            self.damaged(damage);
+            self.damaged_log(damage);
         }
         let mut frames = Vec::new();
         scan::each_frame::<_, StoreError>(
@@ -183,7 +193,7 @@ impl Run<'_> {
             && !bad_payload
         {
             let reason = error.to_string();
-            self.damaged(&Damage { offset, reason });
+            self.damaged_log(&Damage { offset, reason });
         }
         Ok(())
     }
@@ -192,8 +202,16 @@ impl Run<'_> {
     fn chunk(&mut self, at: u64, own: u64, entry: &Entry, good: bool) -> Result<(), StoreError> {
         self.report.chunks += 1;
         if !good {
-            self.bad.insert(at, entry.sha256);
             self.bad_offsets.insert(at);
+            if self
+                .core
+                .relocated(&self.reader, &entry.piece(at))?
+                .is_some()
+            {
+                self.report.repaired_chunks += 1;
+            } else {
+                self.bad.insert(at, entry.sha256);
+            }
             let reason = "a chunk fails its checksum".to_owned();
             self.damaged(&Damage { offset: at, reason });
         }
@@ -220,7 +238,7 @@ impl Run<'_> {
     fn chunk_rows(&mut self) -> Result<(), StoreError> {
         let mut lines = Vec::new();
         self.reader.each_chunk::<StoreError>(|key, own| {
-            let there = self.core.locate(own)?;
+            let there = self.core.locate(own);
             if there.is_none_or(|(_, entry)| prefix(&entry.sha256) != key) {
                 lines.push(format!("the chunk row {} leads nowhere", hex::encode(key)));
             }

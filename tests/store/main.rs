@@ -4,3 +4,11 @@
 mod support;
 
 mod basics;
+mod copies;
+mod crashes;
+mod damage;
+mod failures;
+mod golden;
+mod index;
+mod model;
+mod scan;

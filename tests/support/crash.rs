@@ -136,3 +136,15 @@ fn torn(
         give(back);
     }
 }
+
+/// One image of a crash now: what is pending is there or not, as `noise` wants it.
+pub fn one(start: &[u8], log: &[Op], noise: &mut Noise) -> Vec<u8> {
+    let mut image = durable(start, log);
+    let synced = log.iter().rposition(|op| matches!(op, Op::Sync));
+    for op in &log[synced.map_or(0, |at| at + 1)..] {
+        if noise.below(2) == 1 {
+            apply(&mut image, op);
+        }
+    }
+    image
+}

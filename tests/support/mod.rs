@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod crash;
+pub mod history;
+pub mod log;
 pub mod model;
 pub mod noise;
 pub mod sim;

@@ -1,1 +1,247 @@
-//! placeholder
+//! Random programs against a store and a `BTreeMap`: what one holds, the other must.
+//!
+//! A program is read from bytes, four a step, so that proptest and a fuzzer drive the same thing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use packhold::digest::Wanted;
+use packhold::index::Place;
+use packhold::store::Store;
+
+use super::client::{Client, Clock, new_sim, options, upload};
+use super::crash;
+use super::noise::{Noise, noise};
+use super::sim::Sim;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// One step of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Puts bytes of a seed.
+    Put(u8, Size, u8),
+    /// Puts what another name holds, with or without a change in it.
+    Copy(u8, u8, bool),
+    /// Puts a file that expires after a day.
+    PutForADay(u8, u8),
+    /// Deletes.
+    Delete(u8),
+    /// Takes in bytes and drops them.
+    Abandon(u8),
+    /// Lets so many quarters of a day pass.
+    Wait(u8),
+    /// Closes and opens again.
+    Reopen,
+    /// Closes and opens again without the index.
+    Rebuild,
+    /// Pulls the plug; the seed says what of the pending writes reached the disk.
+    Kill(u8),
+    /// Verifies.
+    Verify,
+}
+
+/// How large a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// No bytes.
+    Empty,
+    /// Up to 255.
+    Small(u8),
+    /// An inline manifest.
+    Middle,
+    /// Several manifest pages.
+    Large,
+}
+
+/// Reads a program, four bytes a step.
+pub fn program(bytes: &[u8]) -> Vec<Step> {
+    bytes
+        .chunks_exact(4)
+        .map(|word| {
+            let (name, a, b) = (word[1] % 8, word[2], word[3]);
+            match word[0] % 16 {
+                0..=3 => Step::Put(name, size(a), b),
+                4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
+                6 => Step::PutForADay(name, a),
+                7..=8 => Step::Delete(name),
+                9 => Step::Abandon(a),
+                10 => Step::Wait(a % 5),
+                11 => Step::Reopen,
+                12 => Step::Rebuild,
+                13..=14 => Step::Kill(a),
+                _ => Step::Verify,
+            }
+        })
+        .collect()
+}
+
+fn size(byte: u8) -> Size {
+    match byte % 8 {
+        0 => Size::Empty,
+        1..=3 => Size::Small(byte),
+        4..=6 => Size::Middle,
+        _ => Size::Large,
+    }
+}
+
+struct File {
+    bytes: Vec<u8>,
+    expires_ms: Option<u64>,
+}
+
+/// The store, what it should hold, and the world around it.
+struct World {
+    files: BTreeMap<u8, File>,
+    sim: Sim,
+    /// What the disk held when `sim` was made.
+    start: Vec<u8>,
+    clock: Clock,
+    dir: tempfile::TempDir,
+    indexes: u32,
+    client: Option<Client>,
+}
+
+/// Runs a program; panics where store and model differ.
+pub fn run(program: &[Step]) {
+    let sim = new_sim();
+    let mut world = World {
+        files: BTreeMap::new(),
+        start: sim.image(),
+        sim,
+        clock: Clock::at(1_000_000),
+        dir: tempfile::tempdir().expect("a folder"),
+        indexes: 0,
+        client: None,
+    };
+    world.open();
+    for step in program {
+        world.step(*step);
+    }
+    world.compare();
+    world.client().assert_clean();
+    world.close();
+    world.open();
+    world.compare();
+}
+
+fn path(name: u8) -> String {
+    match name % 3 {
+        0 => format!("/{name}"),
+        _ => format!("/folder{}/{name}", name % 3),
+    }
+}
+
+impl World {
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("it is open")
+    }
+
+    fn index(&self) -> PathBuf {
+        self.dir.path().join(format!("index{}", self.indexes))
+    }
+
+    fn open(&mut self) {
+        let medium = self.sim.reopened().medium();
+        let place = Place::File(self.index());
+        let store = Store::open_on(medium, place, options(&self.clock)).expect("it opens");
+        assert!(store.open_report().corrupt.is_empty());
+        self.client = Some(Client { store });
+    }
+
+    fn close(&mut self) {
+        self.client().store.close();
+        self.client = None;
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Put(name, size, seed) => {
+                let len = match size {
+                    Size::Empty => 0,
+                    Size::Small(len) => usize::from(len),
+                    Size::Middle => 3_000 + usize::from(seed) * 20,
+                    Size::Large => 150_000 + usize::from(seed) * 500,
+                };
+                self.put(name, noise(u64::from(seed), len), None);
+            }
+            Step::Copy(name, of, changed) => {
+                let Some(file) = self.files.get(&of) else {
+                    return;
+                };
+                let mut bytes = file.bytes.clone();
+                if changed {
+                    bytes.insert(bytes.len() / 3, name);
+                }
+                self.put(name, bytes, None);
+            }
+            Step::PutForADay(name, seed) => self.put(name, noise(u64::from(seed), 2_000), Some(1)),
+            Step::Delete(name) => self.delete(name),
+            Step::Abandon(seed) => {
+                let mut ingest = self.client().store.ingest(Wanted::Md5);
+                let bytes = Bytes::from(noise(u64::from(seed) + 1_000, 300_000));
+                ingest.push(&bytes).expect("there is room");
+            }
+            Step::Wait(quarters) => self.clock.advance(u64::from(quarters) * DAY_MS / 4),
+            Step::Reopen => {
+                self.close();
+                self.open();
+            }
+            Step::Rebuild => {
+                self.close();
+                std::fs::remove_file(self.index()).expect("it is there");
+                self.open();
+            }
+            Step::Kill(seed) => self.kill(seed),
+            Step::Verify => self.client().assert_clean(),
+        }
+        self.compare();
+    }
+
+    fn put(&mut self, name: u8, bytes: Vec<u8>, expires_days: Option<u64>) {
+        let mut upload = upload(&path(name));
+        upload.expires_days = expires_days.unwrap_or(0);
+        let sent = self.client().send(upload, &bytes, 70_000);
+        let node = sent.expect("the upload succeeds").file.node;
+        let expires_ms = node.expires_ms;
+        assert_eq!(expires_ms.is_some(), expires_days.is_some());
+        self.files.insert(name, File { bytes, expires_ms });
+    }
+
+    fn is_live(&self, file: &File) -> bool {
+        file.expires_ms.is_none_or(|at| at > self.clock.now_ms())
+    }
+
+    fn delete(&mut self, name: u8) {
+        let is_there = self.files.get(&name).is_some_and(|f| self.is_live(f));
+        let deleted = self.client().try_delete(&path(name));
+        assert_eq!(deleted.is_ok(), is_there, "{deleted:?}");
+        if is_there {
+            self.files.remove(&name);
+        }
+    }
+
+    /// What a kill leaves: of the pack a crash image, of the index the file as it lies there.
+    fn kill(&mut self, seed: u8) {
+        let log = self.sim.log();
+        let image = crash::one(&self.start, &log, &mut Noise::new(u64::from(seed)));
+        let before = self.index();
+        self.indexes += 1;
+        std::fs::copy(before, self.index()).expect("a copy");
+        // Closing writes to the old medium, which is gone.
+        self.client = None;
+        self.start.clone_from(&image);
+        self.sim = Sim::of_image(image);
+        self.open();
+    }
+
+    fn compare(&self) {
+        for name in 0..8 {
+            let file = self.files.get(&name).filter(|f| self.is_live(f));
+            let found = self.client().get(&path(name));
+            let expected = file.map(|f| &f.bytes);
+            assert!(found.as_ref() == expected, "{} differs", path(name));
+        }
+    }
+}

@@ -160,12 +160,11 @@ impl Sim {
         self.0.lock().free = free;
     }
 
-    /// The file as `open` finds it: readers see all of it, whatever was published.
+    /// The file as opening finds it: readers see all of it, whatever was published.
     pub fn reopened(&self) -> Self {
         {
             let mut state = self.0.lock();
             state.visible = state.image.len() as u64;
-            state.faults.clear();
         }
         self.clone()
     }

@@ -1,0 +1,92 @@
+//! A change that waits for the committer.
+
+use super::StoreError;
+use crate::format::meta::{MAX_MUTATION_BYTES, Mutation, NodeId};
+use crate::index::Rows;
+
+/// Bytes of mutations that one change may have; a commit is digested as a whole.
+const MAX_CHANGE_BYTES: usize = 32 << 20;
+
+/// What became of a change: the outer error is the store's, the inner one is the change's own
+/// refusal.
+pub type Outcome<T, E> = Result<Result<T, E>, StoreError>;
+
+/// Gives out node ids.
+pub struct Ids {
+    next: u64,
+}
+
+impl Ids {
+    pub(super) fn from(next: u64) -> Self {
+        Self { next }
+    }
+
+    /// An id that no node ever had.
+    pub fn fresh(&mut self) -> NodeId {
+        let id = NodeId(self.next);
+        self.next += 1;
+        id
+    }
+}
+
+/// A change, whatever it gives and however it refuses itself.
+pub(super) trait Job: Send {
+    /// Decides; no mutations when the change refuses itself. May be asked again, when the group
+    /// that it was in could not be written.
+    fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Vec<Mutation>;
+    /// Tells what became of it.
+    fn done(self: Box<Self>, result: Result<(), StoreError>);
+}
+
+/// See [`super::Store::submit`].
+pub(super) struct Change<C, D, T, E> {
+    pub(super) check: C,
+    pub(super) done: D,
+    pub(super) decision: Decision<T, E>,
+}
+
+/// What a change said of itself.
+pub(super) enum Decision<T, E> {
+    None,
+    Made(T),
+    Refused(E),
+    TooLarge,
+}
+
+impl<C, D, T, E> Job for Change<C, D, T, E>
+where
+    C: FnMut(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), E> + Send,
+    D: FnOnce(Outcome<T, E>) + Send,
+    T: Send,
+    E: Send,
+{
+    fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Vec<Mutation> {
+        let (mutations, value) = match (self.check)(rows, ids) {
+            Ok(made) => made,
+            Err(refusal) => {
+                self.decision = Decision::Refused(refusal);
+                return Vec::new();
+            }
+        };
+        let lengths = mutations.iter().map(Mutation::encoded_len);
+        let (sum, longest) = lengths.fold((0, 0), |(sum, max), n| (sum + n, n.max(max)));
+        if sum > MAX_CHANGE_BYTES || longest > MAX_MUTATION_BYTES {
+            self.decision = Decision::TooLarge;
+            return Vec::new();
+        }
+        self.decision = Decision::Made(value);
+        mutations
+    }
+
+    fn done(self: Box<Self>, result: Result<(), StoreError>) {
+        // A failed group comes before a refusal: it may rest on what the group would have changed.
+        let Self { done, decision, .. } = *self;
+        let outcome = result.and_then(|()| match decision {
+            Decision::Made(value) => Ok(Ok(value)),
+            Decision::Refused(refusal) => Ok(Err(refusal)),
+            Decision::TooLarge => Err(StoreError::Refused("the change is too large".to_owned())),
+            Decision::None => Err(StoreError::Closed),
+        });
+        done(outcome);
+    }
+}

@@ -1,0 +1,185 @@
+//! Packs of every format version are kept for ever, and what this version writes does not change.
+//!
+//! `PACKHOLD_BLESS=1 cargo test --test store golden` writes the fixture of the current version
+//! where there is none that fits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use packhold::digest::Wanted;
+use packhold::domain::{self, DomainError};
+use packhold::format::meta::{ManifestRef, Mutation, Relocated, User};
+use packhold::format::record::Kind;
+use packhold::index::Rows;
+
+use crate::support::client::{Client, Clock, new_sim, open, upload};
+use crate::support::log::{at, frames_of};
+use crate::support::noise::noise;
+use crate::support::sim::Sim;
+
+/// What each fixture holds: name of the fixture, and its files with their sha256.
+const FIXTURES: &[(&str, &[(&str, &str)])] = &[("v1.pack", V1)];
+
+const V1: &[(&str, &str)] = &[
+    (
+        "/empty",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    ),
+    ("/inline", ""),
+    ("/folder/deep/root", ""),
+    ("/overwritten", ""),
+    ("/twice/a", ""),
+    ("/twice/b", ""),
+    ("/with metadata", ""),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// A small store with one of everything, the same on every run.
+fn build() -> Vec<u8> {
+    let sim = new_sim();
+    let clock = Clock::at(1_700_000_000_000);
+    let client = open(&sim, &clock);
+    client.put("/empty", b"");
+    client.put("/inline", b"a small file\n");
+    client.put("/folder/deep/root", &noise(1, 24_000));
+    client.put("/overwritten", &noise(2, 1_500));
+    client.put("/deleted", b"not for long");
+    client.put("/overwritten", &noise(3, 1_600));
+    client.delete("/deleted");
+    let mut rich = upload("/with metadata");
+    rich.metadata = vec![("key".to_owned(), "value".to_owned())];
+    client.send(rich, b"and a name with a blank", 100).unwrap();
+    add_user(&client);
+    client.store.close();
+    drop(client);
+    let client = open(&sim, &clock);
+    put_twice(&client);
+    relocate(&client, &sim);
+    client.store.close();
+    drop(client);
+    sim.image()
+}
+
+fn add_user(client: &Client) {
+    let user = User {
+        name: "admin".to_owned(),
+        password_phc: "$argon2id$not a hash".to_owned(),
+        admin: true,
+        created_ms: 1_700_000_000_000,
+    };
+    let added = client
+        .store
+        .commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::UserPut(user)], ())));
+    added.unwrap().unwrap();
+}
+
+/// Two uploads at once, so that their chunks lie twice.
+fn put_twice(client: &Client) {
+    let bytes = Bytes::from(noise(4, 6_000));
+    let mut ingests = [0, 1].map(|_| client.store.ingest(Wanted::Md5));
+    for ingest in &mut ingests {
+        ingest.push(&bytes).unwrap();
+    }
+    let ingested = ingests.map(|ingest| ingest.finish().unwrap());
+    for (path, ingested) in ["/twice/a", "/twice/b"].into_iter().zip(ingested) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        domain::finish(&client.store, upload(path), ingested, move |stored| {
+            sender.send(stored.map(|_| ())).unwrap();
+        });
+        receiver.recv().unwrap().unwrap();
+    }
+}
+
+/// Records that the first chunk of `/twice/a` has a copy.
+fn relocate(client: &Client, sim: &Sim) {
+    let image = sim.image();
+    let segments = frames_of(&image, Kind::Segment);
+    let place = |from_last: usize| {
+        let frame = segments[segments.len() - from_last];
+        frame.body_offset() + u64::from(frame.head_bytes)
+    };
+    let table = at(segments[segments.len() - 2].body_offset());
+    let word = |offset: usize| {
+        let bytes = image[table + offset..].first_chunk::<4>();
+        u32::from_le_bytes(*bytes.expect("an entry"))
+    };
+    let relocated = Relocated {
+        from: place(2),
+        to: place(1),
+        stored_len: word(36),
+        crc32: word(40),
+        codec: 0,
+    };
+    let recorded = client
+        .store
+        .commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::Relocated(relocated)], ())));
+    recorded.unwrap().unwrap();
+}
+
+#[test]
+fn the_bytes_on_disk_do_not_change() {
+    let path = folder().join("v1.pack");
+    if std::env::var_os("PACKHOLD_BLESS").is_some() {
+        fs::write(&path, build()).unwrap();
+    }
+    let fixture = fs::read(&path).unwrap();
+    assert!(fixture.len() <= 64 << 10, "{} bytes", fixture.len());
+    // A machine that stands still for a quarter of a second makes an upload flush its chunks early.
+    let built = (0..5).map(|_| build()).find(|built| *built == fixture);
+    assert!(built.is_some(), "what is written has changed");
+}
+
+#[test]
+fn every_fixture_opens_with_its_files() {
+    for (name, files) in FIXTURES {
+        let image = fs::read(folder().join(name)).unwrap();
+        let sim = Sim::of_image(image);
+        let client = open(&sim, &Clock::at(1_800_000_000_000));
+        let report = client.store.open_report();
+        assert_eq!((report.torn_bytes, report.corrupt.len()), (0, 0), "{name}");
+        for (path, sha256) in *files {
+            let found = client.sha256(path).map(hex::encode);
+            assert_eq!(found.as_deref(), Some(*sha256), "{name} {path}");
+        }
+        assert_eq!(client.store.stats().unwrap().files, files.len() as u64);
+        client.assert_clean();
+    }
+}
+
+#[test]
+fn the_fixture_has_one_of_everything() {
+    let image = fs::read(folder().join("v1.pack")).unwrap();
+    for kind in [Kind::Segment, Kind::Leaf, Kind::Root, Kind::Commit] {
+        assert!(!frames_of(&image, kind).is_empty(), "{kind:?}");
+    }
+    let client = open(&Sim::of_image(image), &Clock::at(1_800_000_000_000));
+    assert_eq!(client.get("/deleted"), None);
+    let rows = client.store.rows().unwrap();
+    assert!(rows.user("admin").unwrap().unwrap().admin);
+    let blob = |path: &str| {
+        let address = crate::support::client::address(path);
+        let found = domain::file(&rows, &address, client.store.now_ms()).unwrap();
+        found.unwrap().blob
+    };
+    assert_eq!(blob("/empty").manifest, ManifestRef::Empty);
+    assert!(matches!(
+        blob("/inline").manifest,
+        ManifestRef::Inline { .. }
+    ));
+    let root = blob("/folder/deep/root").manifest;
+    assert!(matches!(root, ManifestRef::Root { .. }));
+}
+
+#[test]
+fn every_fixture_is_listed() {
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with('v') && name.ends_with(".pack") {
+            assert!(FIXTURES.iter().any(|(listed, _)| *listed == name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a test did to a store, and what a crash image of it must therefore hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::client::{Client, Clock, open, try_open};
+use super::sim::{Op, Sim};
+
+type Content = Option<Arc<Vec<u8>>>;
+
+/// One change: a name, and its content afterwards.
+struct Change {
+    name: String,
+    content: Content,
+}
+
+/// Every change that was begun, in order; a mark in the log of the medium says when it was begun
+/// (`2 n`) and when it was acknowledged (`2 n + 1`).
+#[derive(Clone, Default)]
+pub struct History(Arc<Mutex<Vec<Change>>>);
+
+/// For every name, what it may hold; the last one is what it must hold if nothing is in doubt.
+pub type Allowed = BTreeMap<String, Vec<Content>>;
+
+impl History {
+    fn begin(&self, sim: &Sim, name: &str, content: Content) -> usize {
+        let mut changes = self.0.lock();
+        let number = changes.len();
+        changes.push(Change {
+            name: name.to_owned(),
+            content,
+        });
+        sim.mark(2 * number);
+        number
+    }
+
+    /// Puts a file; whether it was acknowledged.
+    pub fn put(&self, client: &Client, sim: &Sim, name: &str, bytes: Vec<u8>) -> bool {
+        let content = Arc::new(bytes);
+        let number = self.begin(sim, name, Some(Arc::clone(&content)));
+        let stored = client.try_put(name, &content).is_ok();
+        if stored {
+            sim.mark(2 * number + 1);
+        }
+        stored
+    }
+
+    /// Deletes a file; whether it was acknowledged.
+    pub fn delete(&self, client: &Client, sim: &Sim, name: &str) -> bool {
+        let number = self.begin(sim, name, None);
+        let deleted = client.try_delete(name).is_ok();
+        if deleted {
+            sim.mark(2 * number + 1);
+        }
+        deleted
+    }
+
+    /// What the disk must hold after a crash behind the first `at` operations of the log.
+    pub fn allowed(&self, log: &[Op], at: usize) -> Allowed {
+        let changes = self.0.lock();
+        let mut allowed: Allowed = changes
+            .iter()
+            .map(|change| (change.name.clone(), vec![None]))
+            .collect();
+        let marks = log.iter().take(at).filter_map(|op| match op {
+            Op::Mark(mark) => Some(*mark),
+            _ => None,
+        });
+        for mark in marks {
+            let change = &changes[mark / 2];
+            let list = allowed.get_mut(&change.name).expect("every name is there");
+            if mark % 2 == 1 {
+                list.clear();
+            }
+            list.push(change.content.clone());
+        }
+        allowed
+    }
+}
+
+/// Asserts that a store holds what it must; gives what it holds.
+pub fn assert_holds(client: &Client, allowed: &Allowed, what: &str) -> Allowed {
+    let mut found = Allowed::new();
+    for (name, contents) in allowed {
+        let bytes = client
+            .try_get(name)
+            .unwrap_or_else(|error| panic!("{what}: {name} is unreadable: {error}"));
+        let fits = contents
+            .iter()
+            .find(|content| content.as_deref() == bytes.as_ref());
+        let Some(content) = fits else {
+            let len = bytes.map(|b| b.len());
+            panic!("{what}: {name} holds {len:?} bytes that it must not");
+        };
+        found.insert(name.clone(), vec![content.clone()]);
+    }
+    found
+}
+
+/// Opens a crash image and asserts that it holds what it must, verifies, takes a new upload, and
+/// opens again.
+pub fn assert_survives(image: Vec<u8>, allowed: &Allowed, what: &str) {
+    let sim = Sim::of_image(image);
+    let clock = Clock::at(5_000_000);
+    let client =
+        try_open(&sim, &clock).unwrap_or_else(|error| panic!("{what}: does not open: {error}"));
+    let report = client.store.open_report().clone();
+    assert!(report.corrupt.is_empty(), "{what}: {report:?}");
+    let found = assert_holds(&client, allowed, what);
+    let verified = client.store.verify(false).expect("it can be verified");
+    assert!(verified.clean, "{what}: {verified:?}");
+    client.put("/after", b"the crash");
+    client.store.close();
+    drop(client);
+    let client = open(&sim, &clock);
+    let report = client.store.open_report();
+    assert_eq!((report.torn_bytes, report.corrupt.len()), (0, 0), "{what}");
+    assert_holds(&client, &found, what);
+    assert_eq!(client.get("/after").as_deref(), Some(&b"the crash"[..]));
+}
