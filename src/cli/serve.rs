@@ -17,6 +17,9 @@ use crate::domain::auth;
 use crate::http::{App, Config, serve};
 use crate::store::{Access, Options, Store};
 
+/// Threads that may wait for the disk or compute digests at once.
+const BLOCKING_THREADS: usize = 128;
+
 /// How a command opens its store.
 pub fn options(args: &StoreArgs, access: Access) -> Options {
     Options {
@@ -55,6 +58,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
     let app = Arc::new(App::new(store.clone(), config)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CliError::io("starting the runtime"))?;
     runtime.block_on(listen(args, app))?;
@@ -76,9 +80,9 @@ async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
         signal(SignalKind::terminate()).map_err(CliError::io("waiting for signals"))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(CliError::io("waiting for signals"))?;
-    println!("listening on http://{address}");
-    std::io::stdout()
-        .flush()
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{address}")
+        .and_then(|()| out.flush())
         .map_err(CliError::io("writing to standard output"))?;
     let stop = async move {
         tokio::select! {

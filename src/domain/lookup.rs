@@ -1,7 +1,7 @@
 //! Finding nodes.
 
 use super::DomainError;
-use super::path::{NodePath, valid_name};
+use super::path::{NodePath, reserved_project, valid_name};
 use crate::format::meta::{Blob, Node, NodeId, NodeKind, Repo};
 use crate::index::Rows;
 
@@ -26,6 +26,9 @@ impl Address {
             if !valid_name(name) {
                 return Err(DomainError::Name(name.to_owned()));
             }
+        }
+        if reserved_project(project) {
+            return Err(DomainError::Name(project.to_owned()));
         }
         Ok(Self {
             project: project.to_owned(),
@@ -108,6 +111,18 @@ pub fn entry(rows: &dyn Rows, address: &Address, now_ms: u64) -> Result<Entry, D
         };
     }
     Ok(found)
+}
+
+/// The folder at an address.
+///
+/// # Errors
+/// [`DomainError::NoRepository`], [`DomainError::NotFound`], also when a file is there.
+pub fn folder(rows: &dyn Rows, address: &Address, now_ms: u64) -> Result<NodeId, DomainError> {
+    match entry(rows, address, now_ms)? {
+        Entry::Root(id) => Ok(id),
+        Entry::Node(_, node) if node.kind == NodeKind::Folder => Ok(node.id),
+        Entry::Node(..) => Err(DomainError::NotFound(address.path.to_string())),
+    }
 }
 
 /// The file at an address; `None` for a folder.

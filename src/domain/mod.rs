@@ -6,9 +6,11 @@ mod delete;
 mod error;
 mod lookup;
 pub mod path;
+mod tree;
 mod upload;
 
 pub use delete::delete;
 pub use error::DomainError;
-pub use lookup::{Address, Entry, FileEntry, entry, file, is_live, repository};
+pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, repository};
+pub use tree::{Cursor, Page, Tree, list};
 pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};

@@ -152,7 +152,7 @@ fn joined<T>(
     result.unwrap_or_else(|error| Err(StoreError::System(format!("an upload worker: {error}"))))
 }
 
-/// Reads the rest of a refused body and drops it, within bounds, beside the answer: a client that
+/// Reads what nobody read of a body and drops it, within bounds, beside the answer: a client that
 /// is still sending would otherwise see a broken pipe instead of the answer.
 pub fn drain(mut body: Body) {
     tokio::spawn(async move {

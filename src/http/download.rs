@@ -18,6 +18,7 @@ use super::range::{self, RangeAnswer};
 use super::request::Request;
 use super::view::RID;
 use crate::domain::FileEntry;
+use crate::format::meta::Node;
 use crate::metrics;
 use crate::store::{BlobReader, StoreError};
 
@@ -82,7 +83,9 @@ impl Prepared {
             (1, 0) => Response::new(self.window[0].clone().into()),
             _ => warp::reply::stream(windows(self.reader, self.window)).into_response(),
         };
-        metrics::SENT_BYTES.add(self.range.end - self.range.start);
+        if request.method != Method::HEAD {
+            metrics::SENT_BYTES.add(self.range.end - self.range.start);
+        }
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         for (name, value) in headers_of(&self.file, self.status, &self.range, request) {
@@ -102,15 +105,10 @@ fn headers_of(
 ) -> Vec<(&'static str, String)> {
     let FileEntry { node, blob, .. } = file;
     let name = file.address.path.name().unwrap_or_default();
-    let cache = node
-        .metadata
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case("cache-control"))
-        .map_or("no-cache", |(_, value)| value.as_str());
     let modified = std::time::UNIX_EPOCH + std::time::Duration::from_secs(node.modified_ms / 1000);
     let mut list = vec![
         ("accept-ranges", "bytes".to_owned()),
-        ("cache-control", cache.to_owned()),
+        ("cache-control", cache_control(node).to_owned()),
         ("etag", format!("\"{}\"", hex::encode(blob.sha256))),
         ("last-modified", httpdate::fmt_http_date(modified)),
         ("x-checksum-sha256", hex::encode(blob.sha256)),
@@ -139,6 +137,17 @@ fn headers_of(
         list.push(("content-disposition", artifact::content_disposition(name)));
     }
     list
+}
+
+/// What the metadata says, if that can be sent.
+fn cache_control(node: &Node) -> &str {
+    let named = |(key, value): &'_ (String, String)| {
+        key.eq_ignore_ascii_case("cache-control")
+            && !value.trim().is_empty()
+            && HeaderValue::from_str(value).is_ok()
+    };
+    let pair = node.metadata.iter().find(|pair| named(pair));
+    pair.map_or("no-cache", |(_, value)| value)
 }
 
 type Ahead = JoinHandle<(BlobReader, Result<Vec<Bytes>, StoreError>)>;

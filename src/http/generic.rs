@@ -8,11 +8,13 @@ use warp::http::HeaderValue;
 use warp::reply::Response;
 
 use super::app::{App, blocking};
+use super::archive;
 use super::auth::{authenticate, authorize};
-use super::body::{drain, receive};
+use super::body::receive;
 use super::conditional::{self, Outcome, Validators};
 use super::download::prepare;
 use super::error::ApiError;
+use super::folder;
 use super::params;
 use super::request::{Body, Request};
 use super::view::{NodeView, success};
@@ -40,12 +42,8 @@ async fn outcome<T>(receiver: oneshot::Receiver<Result<T, DomainError>>) -> Resu
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn put(app: Arc<App>, request: Request, mut body: Body) -> Result<Response, ApiError> {
-    let stored = take_in(&app, &request, &mut body).await;
-    if stored.is_err() && !request.expects_continue() {
-        drain(body);
-    }
-    let stored = stored?;
+pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
+    let stored = take_in(&app, &request, body).await?;
     let size = stored.file.blob.size;
     let view = NodeView::file(&stored.file, &app.config.zone);
     let mut response = success(&request.trace, Some(view));
@@ -149,7 +147,7 @@ fn precondition(request: &Request) -> Precondition {
     })
 }
 
-/// `GET` and `HEAD`.
+/// `GET` and `HEAD`: a file, or a folder as an HTML index or, with `download=true`, a zip.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -159,9 +157,16 @@ pub async fn get(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
         let address = request.address(&request.service_path()[1..])?;
         let rows = app.store.rows()?;
         authorize(&rows, &principal, Action::Read, &address)?;
-        let file = domain::file(&rows, &address, app.store.now_ms())?;
-        let file = file.ok_or_else(|| DomainError::NotFound(address.path.to_string()))?;
-        Ok(prepare(&app, &request, file)?.respond(&request))
+        let now_ms = app.store.now_ms();
+        if let Some(file) = domain::file(&rows, &address, now_ms)? {
+            return Ok(prepare(&app, &request, file)?.respond(&request));
+        }
+        let id = domain::folder(&rows, &address, now_ms)?;
+        Ok(if params::query_flag(&request.query, "download") {
+            archive::folder(&app, &request, &address, id)
+        } else {
+            folder::index(&app, &request, &address, id)
+        })
     })
     .await
 }

@@ -4,12 +4,14 @@
 //! alone turns an error into a status and a code. A warp rejection means only "not my route".
 
 mod app;
+mod archive;
 pub mod artifact;
 mod auth;
 mod body;
 pub mod conditional;
 mod download;
 mod error;
+mod folder;
 mod generic;
 mod ops;
 pub mod params;
@@ -17,6 +19,7 @@ pub mod range;
 mod request;
 mod routes;
 mod server;
+mod stream;
 mod view;
 
 pub use app::{App, Config};

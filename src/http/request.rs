@@ -50,15 +50,16 @@ impl Request {
     /// # Errors
     /// [`ApiError::Param`] when the path is not UTF-8.
     pub fn new(
-        method: Method,
+        trace: &TraceId,
+        method: &Method,
         raw_path: &str,
         query: String,
         headers: HeaderMap,
     ) -> Result<Self, ApiError> {
         let path = params::decode_path(raw_path)?;
         Ok(Self {
-            trace: TraceId::fresh(),
-            method,
+            trace: trace.clone(),
+            method: method.clone(),
             segments: path
                 .split('/')
                 .filter(|segment| !segment.is_empty())
@@ -105,12 +106,20 @@ impl Request {
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length")?.parse().ok()
     }
+}
 
-    /// Whether the client waits for a word before it sends the body.
-    pub fn expects_continue(&self) -> bool {
-        self.header("expect")
-            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
-    }
+/// Whether the client waits for a word before it sends the body.
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    let expect = headers.get("expect").and_then(|value| value.to_str().ok());
+    expect.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+}
+
+/// Whether a body comes that the client sends whatever it hears.
+pub fn sends_unasked(headers: &HeaderMap) -> bool {
+    let has_body = ["content-length", "transfer-encoding"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    has_body && !expects_continue(headers)
 }
 
 /// Boxes what warp gives as the body.
@@ -125,7 +134,8 @@ mod tests {
     use super::*;
 
     fn request(path: &str) -> Request {
-        Request::new(Method::GET, path, String::new(), HeaderMap::new()).unwrap()
+        let (trace, headers) = (TraceId::fresh(), HeaderMap::new());
+        Request::new(&trace, &Method::GET, path, String::new(), headers).unwrap()
     }
 
     #[test]

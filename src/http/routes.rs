@@ -22,6 +22,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::app::App;
+use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
@@ -55,16 +56,18 @@ async fn answer(
     path: FullPath,
     query: String,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Response {
     metrics::REQUESTS.add(1);
-    let request = match Request::new(method, path.as_str(), query, headers) {
-        Ok(request) => request,
-        Err(error) => return failure(&TraceId::fresh(), &error),
+    let (trace, started) = (TraceId::fresh(), Instant::now());
+    let unasked = request::sends_unasked(&headers);
+    let result = match Request::new(&trace, &method, path.as_str(), query, headers) {
+        Ok(request) => dispatch(app, request, &mut body).await,
+        Err(error) => Err(error),
     };
-    let trace = request.trace.clone();
-    let (method, started) = (request.method.clone(), Instant::now());
-    let result = dispatch(app, request, body).await;
+    if unasked {
+        drain(body);
+    }
     let response = result.unwrap_or_else(|error| failure(&trace, &error));
     tracing::info!(
         trace = %trace.0,
@@ -78,7 +81,7 @@ async fn answer(
 }
 
 /// Which handler a request goes to.
-async fn dispatch(app: Arc<App>, request: Request, body: Body) -> Result<Response, ApiError> {
+async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
     let path = request.service_path().to_vec();
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
     let method = request.method.clone();

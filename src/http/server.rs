@@ -16,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::app::App;
+use super::request::expects_continue;
 use super::routes::routes;
 
 /// A request's headers must be complete after this.
@@ -60,10 +61,15 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
     let filter = warp::service(routes(Arc::clone(app)));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut filter = filter.clone();
-        let keep_alive = keeps_alive(&request);
+        let keeps_alive = keeps_alive(&request);
+        let waits = expects_continue(request.headers());
         async move {
             let mut response = tower_service::Service::call(&mut filter, request).await?;
-            if let Some(value) = keep_alive {
+            if let Some(keeps) = keeps_alive {
+                // Whether a client that waited sends the body of a refused request after all,
+                // nobody knows: nothing can be read behind that.
+                let keeps = keeps && (!waits || response.status().is_success());
+                let value = HeaderValue::from_static(if keeps { "keep-alive" } else { "close" });
                 response.headers_mut().insert(CONNECTION, value);
             }
             Ok::<_, std::convert::Infallible>(response)
@@ -86,8 +92,8 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
     });
 }
 
-/// The `Connection` header of the answer, on HTTP/1: seed 003 has it in every answer.
-fn keeps_alive(request: &Request<Incoming>) -> Option<HeaderValue> {
+/// Whether the client wants to go on, on HTTP/1: seed 003 has `Connection` in every answer.
+fn keeps_alive(request: &Request<Incoming>) -> Option<bool> {
     let asked = |word: &str| {
         let values = request.headers().get_all(CONNECTION).iter();
         let mut words = values
@@ -95,14 +101,9 @@ fn keeps_alive(request: &Request<Incoming>) -> Option<HeaderValue> {
             .flat_map(|v| v.split(','));
         words.any(|w| w.trim().eq_ignore_ascii_case(word))
     };
-    let keeps = match request.version() {
-        Version::HTTP_11 => !asked("close"),
-        Version::HTTP_10 => asked("keep-alive"),
-        _ => return None,
-    };
-    Some(HeaderValue::from_static(if keeps {
-        "keep-alive"
-    } else {
-        "close"
-    }))
+    match request.version() {
+        Version::HTTP_11 => Some(!asked("close")),
+        Version::HTTP_10 => Some(asked("keep-alive")),
+        _ => None,
+    }
 }

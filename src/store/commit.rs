@@ -1,6 +1,7 @@
 //! Group commit: one thread takes whatever changes wait, writes one commit, syncs once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -149,6 +150,8 @@ impl Worker {
 
     /// Nobody waits: goes on flushing chunk rows, seals, makes a checkpoint.
     fn idle(&mut self) {
+        self.mend_index();
+        self.ensure_index();
         self.start_flushing();
         if self.flushing.is_some() {
             let flushed = self.in_batch(false, |_, _| Ok(()));
@@ -163,6 +166,8 @@ impl Worker {
 
     /// Makes a group of changes: one commit and one sync, or a few if they are large.
     fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        self.mend_index();
+        self.ensure_index();
         self.start_flushing();
         while !jobs.is_empty() {
             let outcome = self.try_group(&mut jobs);
@@ -310,10 +315,7 @@ impl Worker {
             .append_commit(&[], self.core.now_ms(), true)
             .and_then(|tail| pack.sync(&tail).map(|()| tail));
         match sealed {
-            Ok(tail) => {
-                self.covered.position = tail.position;
-                self.since_checkpoint += 1;
-            }
+            Ok(tail) => self.covered.position = tail.position,
             Err(error) => tracing::error!(%error, "sealing the pack failed"),
         }
     }
@@ -335,6 +337,13 @@ impl Worker {
         }
     }
 
+    /// Replaces an index that failed somebody who read, or that could not be replaced before.
+    fn mend_index(&mut self) {
+        if self.core.index_failed.swap(false, Ordering::Relaxed) {
+            self.replace_index();
+        }
+    }
+
     /// Drops an index that failed, opens it anew and replays the pack behind it.
     fn replace_index(&mut self) {
         self.flushing = None;
@@ -343,9 +352,20 @@ impl Worker {
                 self.covered = covered;
                 tracing::warn!("the index failed and was opened anew");
             }
-            Err(error) => tracing::error!(%error, "the index cannot be opened anew"),
+            // Without an index nothing is served; it is tried again when somebody asks.
+            Err(error) => {
+                tracing::error!(%error, "the index cannot be opened anew");
+                self.core.index_failed.store(true, Ordering::Relaxed);
+            }
         }
         self.since_checkpoint = 0;
+    }
+
+    /// Tries again to open an index that could not be replaced.
+    fn ensure_index(&mut self) {
+        if self.core.index.read().is_none() {
+            self.replace_index();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all parts of the store share, and its handle.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -23,6 +24,8 @@ pub(super) struct Core {
     pub(super) pack: Pack,
     /// `None` only while a failed index is being replaced.
     pub(super) index: RwLock<Option<Index>>,
+    /// The committer is to replace the index.
+    pub(super) index_failed: AtomicBool,
     pub(super) place: Place,
     pub(super) recent: RwLock<Recent>,
     /// Held while a segment is appended and its chunks are made known.
@@ -39,8 +42,14 @@ impl Core {
     /// A snapshot of the index.
     pub(super) fn reader(&self) -> Result<Reader, StoreError> {
         let index = self.index.read();
-        let index = index.as_ref().ok_or(StoreError::Closed)?;
-        Ok(index.reader()?)
+        let index = index
+            .as_ref()
+            .ok_or_else(|| StoreError::Refused("the index is being replaced".to_owned()))?;
+        index.reader().map_err(|error| {
+            // Every upload reads first: if only failed writes replaced the index, none would come.
+            self.index_failed.store(true, Ordering::Relaxed);
+            error.into()
+        })
     }
 
     pub(super) fn now_ms(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -188,7 +189,11 @@ impl Store {
             corrupt: survey.corrupt,
             ..OpenReport::default()
         };
-        core.replay(&start, survey.end, survey.end.offset, &mut report)?;
+        {
+            let index = core.index.read();
+            let index = index.as_ref().ok_or(StoreError::Closed)?;
+            core.replay(index, &start, survey.end, survey.end.offset, &mut report)?;
+        }
         Self::start(core, report)
     }
 
@@ -250,6 +255,7 @@ impl Core {
             chunker: Chunker::new(&pack.header().chunking),
             pack,
             index: RwLock::new(Some(index)),
+            index_failed: AtomicBool::new(false),
             place,
             recent: RwLock::new(Recent::default()),
             segments: Mutex::new(()),
@@ -264,13 +270,12 @@ impl Core {
     /// `chunks_end`, where the log may already be longer, to the recent chunks.
     fn replay(
         &self,
+        index: &Index,
         from: &Checkpoint,
         end: Position,
         chunks_end: u64,
         report: &mut OpenReport,
     ) -> Result<Checkpoint, StoreError> {
-        let index = self.index.read();
-        let index = index.as_ref().ok_or(StoreError::Closed)?;
         let mut replay = Replay {
             core: self,
             index,
@@ -308,24 +313,21 @@ impl Core {
     pub(super) fn reopen_index(&self, end: Position) -> Result<Checkpoint, StoreError> {
         // Nothing may be appended to a segment's place in `recent` while it is filled anew.
         let _order = self.segments.lock();
-        let header = self.pack.header();
-        {
-            let mut slot = self.index.write();
-            drop(slot.take());
-            *slot = Some(Index::open(&self.place, self.options.index_cache_bytes)?);
-        }
+        // Until it is complete it lacks acknowledged changes: better no answers than old ones.
+        *self.index.write() = None;
         *self.recent.write() = Recent::default();
-        let covered = {
-            let index = self.index.read();
-            index.as_ref().ok_or(StoreError::Closed)?.checkpoint()?
-        };
+        let index = Index::open(&self.place, self.options.index_cache_bytes)?;
+        let header = self.pack.header();
         let start = Checkpoint {
             pack_id: header.pack_id,
             position: Position::start(&header.encode()),
             chunks_upto: crate::format::header::HEADER_BYTES as u64,
         };
-        let from = covered.unwrap_or(start);
-        self.replay(&from, end, self.pack.end(), &mut OpenReport::default())
+        let from = index.checkpoint()?.unwrap_or(start);
+        let upto = self.pack.end();
+        let covered = self.replay(&index, &from, end, upto, &mut OpenReport::default())?;
+        *self.index.write() = Some(index);
+        Ok(covered)
     }
 }
 
