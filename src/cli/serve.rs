@@ -17,8 +17,9 @@ use crate::domain::auth;
 use crate::http::{App, Config, serve};
 use crate::store::{Access, Options, Store};
 
-/// Threads that may wait for the disk or compute digests at once.
-const BLOCKING_THREADS: usize = 128;
+/// Threads that may wait for the disk or compute digests at once; none waits for another, and none
+/// for a client.
+const BLOCKING_THREADS: usize = 64;
 
 /// How a command opens its store.
 pub fn options(args: &StoreArgs, access: Access) -> Options {

@@ -10,7 +10,7 @@ pub const HEADER_BYTES: usize = 4096;
 pub const MAGIC: [u8; 8] = *b"PACKHOLD";
 /// The format version that this code writes.
 pub const VERSION: u32 = 1;
-/// Chunker algorithm id: FastCDC 2020 with the gear table of the `fastcdc` crate.
+/// Chunker algorithm id: `FastCDC` 2020 with the gear table of the `fastcdc` crate.
 pub const CHUNKER_FASTCDC_2020: u32 = 1;
 
 const CRC_AT: usize = HEADER_BYTES - 4;
@@ -21,7 +21,7 @@ const CRC_AT: usize = HEADER_BYTES - 4;
 pub struct Chunking {
     /// Algorithm id, see [`CHUNKER_FASTCDC_2020`].
     pub algorithm: u32,
-    /// FastCDC normalization level, 0 to 3.
+    /// `FastCDC` normalization level, 0 to 3.
     pub normalization: u32,
     /// Gear table seed; 0 is the plain table.
     pub seed: u64,

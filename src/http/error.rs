@@ -8,6 +8,7 @@ use warp::http::StatusCode;
 
 use super::params::ParamError;
 use crate::domain::DomainError;
+use crate::pack::PackError;
 use crate::store::StoreError;
 
 /// What a handler can answer instead of a result.
@@ -140,7 +141,11 @@ fn store(error: &StoreError) -> (StatusCode, u32) {
     match error {
         StoreError::Pack(error) if error.is_full() => (StatusCode::INSUFFICIENT_STORAGE, 251_101),
         StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, 251_101),
-        StoreError::Refused(_) | StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, 250_102),
+        StoreError::Refused(_)
+        | StoreError::Closed
+        | StoreError::Pack(PackError::ReadOnly(_) | PackError::Poisoned(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, 250_102)
+        }
         StoreError::Damaged { .. } => (StatusCode::INTERNAL_SERVER_ERROR, 251_102),
         StoreError::Pack(_)
         | StoreError::Index(_)
@@ -155,7 +160,10 @@ fn store_message(error: &StoreError) -> &'static str {
     match error {
         StoreError::Pack(error) if error.is_full() => "No space left on the disk of the store",
         StoreError::Full => "No space left on the disk of the store",
-        StoreError::Refused(_) => "The store does not accept changes at the moment",
+        StoreError::Refused(_)
+        | StoreError::Pack(PackError::ReadOnly(_) | PackError::Poisoned(_)) => {
+            "The store does not accept changes at the moment"
+        }
         StoreError::Closed => "The service is shutting down",
         StoreError::Damaged { .. } => "The stored bytes of this file are damaged",
         StoreError::InDoubt(_) => "It is not known whether the change was made",

@@ -16,8 +16,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::app::App;
-use super::request::expects_continue;
+use super::error::ApiError;
+use super::request::{TraceId, expects_continue};
 use super::routes::routes;
+use super::view::failure;
 
 /// A request's headers must be complete after this.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,7 +66,14 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
         let keeps_alive = keeps_alive(&request);
         let waits = expects_continue(request.headers());
         async move {
-            let mut response = tower_service::Service::call(&mut filter, request).await?;
+            // warp panics on a target without a path, as CONNECT has it.
+            let mut response = match request.uri().path_and_query() {
+                Some(_) => tower_service::Service::call(&mut filter, request).await?,
+                None => failure(
+                    &TraceId::fresh(),
+                    &ApiError::NoRoute(request.uri().to_string()),
+                ),
+            };
             if let Some(keeps) = keeps_alive {
                 // Whether a client that waited sends the body of a refused request after all,
                 // nobody knows: nothing can be read behind that.

@@ -1,4 +1,4 @@
-//! Content-defined chunking: FastCDC 2020. The only home of the fastcdc crate.
+//! Content-defined chunking: `FastCDC` 2020. The only home of the fastcdc crate.
 
 use std::borrow::Cow;
 

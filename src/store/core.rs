@@ -154,7 +154,8 @@ impl Store {
     /// Makes a change, together with others that wait, in one commit.
     ///
     /// `check` sees all that was changed before, decides, and gives the mutations; it must not do
-    /// anything else, and may be asked again when the group that it was in could not be written. `done` hears what became of it, from the committer's thread: its own
+    /// anything else, and may be asked again when the group that it was in could not be written.
+    /// `done` hears what became of it, from the committer's thread: its own
     /// refusal, or that the change is durable and visible, or why it is not.
     pub fn submit<T, E>(
         &self,

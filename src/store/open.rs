@@ -316,7 +316,12 @@ impl Core {
         // Until it is complete it lacks acknowledged changes: better no answers than old ones.
         *self.index.write() = None;
         *self.recent.write() = Recent::default();
-        let index = Index::open(&self.place, self.options.index_cache_bytes)?;
+        let cache = self.options.index_cache_bytes;
+        let mut index = Index::open(&self.place, cache)?;
+        if index.checkpoint().is_err() {
+            drop(index);
+            index = Index::fresh(&self.place, cache)?;
+        }
         let header = self.pack.header();
         let start = Checkpoint {
             pack_id: header.pack_id,

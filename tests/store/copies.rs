@@ -60,12 +60,12 @@ fn a_copy_of_the_pack_is_never_taken_for_records() {
         }
         let mut bad = image.clone();
         bad[at(victim.offset) + 30] ^= 0x04;
-        assert_reads_on(Sim::of_image(bad), &victim, &files);
+        assert_reads_on(&Sim::of_image(bad), &victim, &files);
     }
 }
 
-fn assert_reads_on(sim: Sim, victim: &Frame, files: &BTreeMap<String, Vec<u8>>) {
-    let client = open(&sim, &Clock::at(2_000));
+fn assert_reads_on(sim: &Sim, victim: &Frame, files: &BTreeMap<String, Vec<u8>>) {
+    let client = open(sim, &Clock::at(2_000));
     let report = client.store.open_report();
     assert_eq!(report.corrupt.len(), 1, "{report:?}");
     assert_eq!(report.corrupt[0].offset, victim.offset);

@@ -1,9 +1,10 @@
 //! Full disks and failing calls: what stops the store, and what does not.
 
 use packhold::domain::{DomainError, Stored};
-use packhold::store::StoreError;
+use packhold::format::meta::{Mutation, User};
+use packhold::store::{Outcome, StoreError};
 
-use crate::support::client::{Client, Clock, new_sim, open, try_open};
+use crate::support::client::{Client, Clock, address, new_sim, open, try_open};
 use crate::support::noise::noise;
 use crate::support::sim::{Call, Failure, Sim};
 
@@ -97,6 +98,86 @@ fn deletes_work_when_only_the_reserve_is_left() {
     client.delete("/old");
     assert_eq!((client.get("/older"), client.get("/old")), (None, None));
     client.assert_clean();
+}
+
+// Deletes and uploads wait together while the disk is full. One commit record for all of them would
+// need room that uploads may not take, and the deletes, which give room back, would fail with them.
+// The deletes are made; the uploads hear that the disk is full.
+#[test]
+fn deletes_do_not_fail_with_the_uploads_they_wait_beside() {
+    let (sim, client) = two_files();
+    drop(client);
+    let client = open(&sim, &Clock::at(2_000));
+    sim.fail_for_ever(Call::Allocate, Failure::Full);
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = std::sync::mpsc::channel();
+    client.store.submit(
+        move |_, _| {
+            begun.send(()).expect("somebody waits");
+            held.recv().expect("somebody lets go");
+            Ok::<_, ()>((Vec::new(), ()))
+        },
+        |_| {},
+    );
+    begins.recv().expect("the committer is held up");
+    let (tell, told) = std::sync::mpsc::channel();
+    for path in ["/old", "/older"] {
+        let other = tell.clone();
+        client.store.submit(move |_, _| Ok::<_, ()>((vec![user(path)], ())), move |made| {
+            other.send(("put", is_store_full(&made))).expect("a listener");
+        });
+        let tell = tell.clone();
+        packhold::domain::delete(&client.store, address(path), move |made| {
+            tell.send(("delete", made.is_ok())).expect("a listener");
+        });
+    }
+    drop(tell);
+    hold.send(()).expect("the committer waits");
+    let mut outcomes: Vec<_> = told.iter().collect();
+    outcomes.sort_unstable();
+    let expected = [("delete", true), ("delete", true), ("put", true), ("put", true)];
+    assert_eq!(outcomes, expected);
+    assert_eq!((client.get("/older"), client.get("/old")), (None, None));
+    client.assert_clean();
+}
+
+fn user(name: &str) -> Mutation {
+    Mutation::UserPut(User {
+        name: name.to_owned(),
+        password_phc: "x".repeat(1 << 20),
+        admin: false,
+        created_ms: 0,
+    })
+}
+
+fn is_store_full(made: &Outcome<(), ()>) -> bool {
+    matches!(made, Err(StoreError::Full))
+}
+
+// One change is larger than a reader would accept back. Once acknowledged, it would be lost with the
+// next rebuild of the index. It is refused, and what waits beside it is not.
+#[test]
+fn a_change_that_no_reader_would_accept_is_refused() {
+    let (sim, client) = two_files();
+    let huge = |mebibytes: usize| {
+        client.store.commit(move |_, _| {
+            let list = (0..mebibytes).map(|i| user(&i.to_string())).collect();
+            Ok::<_, ()>((list, ()))
+        })
+    };
+    assert!(matches!(huge(33), Err(StoreError::Refused(_))));
+    let one = client.store.commit(|_, _| {
+        let user = User {
+            name: "u".to_owned(),
+            password_phc: "x".repeat(17 << 20),
+            admin: false,
+            created_ms: 0,
+        };
+        Ok::<_, ()>((vec![Mutation::UserPut(user)], ()))
+    });
+    assert!(matches!(one, Err(StoreError::Refused(_))));
+    assert!(matches!(huge(30), Ok(Ok(()))));
+    assert_goes_on(&sim, client);
 }
 
 #[test]

@@ -26,12 +26,30 @@ const V1: &[(&str, &str)] = &[
         "/empty",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     ),
-    ("/inline", ""),
-    ("/folder/deep/root", ""),
-    ("/overwritten", ""),
-    ("/twice/a", ""),
-    ("/twice/b", ""),
-    ("/with metadata", ""),
+    (
+        "/inline",
+        "283de18a92b91eca91b96146822214f63c5a6a08238ab8acf97896a6036b5ab5",
+    ),
+    (
+        "/folder/deep/root",
+        "7f398175d106d4e55761769ddadc3499e87d349525078bb3d2d3ca43fdebf8d8",
+    ),
+    (
+        "/overwritten",
+        "68e039c7bb40943e153199a9e1644e1ec5b8a42e39034c41d59fc8a0c8f6f197",
+    ),
+    (
+        "/twice/a",
+        "e86682298a907a3808f7830f85d97139eb1a24344e720efaad0ec111087263e7",
+    ),
+    (
+        "/twice/b",
+        "e86682298a907a3808f7830f85d97139eb1a24344e720efaad0ec111087263e7",
+    ),
+    (
+        "/with metadata",
+        "a8a723f1875a801ce3cbd1992a09d6b289df44e02c47d1c5ca01c3120285a744",
+    ),
 ];
 
 fn folder() -> PathBuf {
@@ -73,7 +91,7 @@ fn add_user(client: &Client) {
     };
     let added = client
         .store
-        .commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::UserPut(user)], ())));
+        .commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::UserPut(user.clone())], ())));
     added.unwrap().unwrap();
 }
 
@@ -177,8 +195,12 @@ fn the_fixture_has_one_of_everything() {
 #[test]
 fn every_fixture_is_listed() {
     for entry in fs::read_dir(folder()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.starts_with('v') && name.ends_with(".pack") {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "pack")
+        {
+            let name = path.file_name().unwrap().to_str().unwrap();
             assert!(FIXTURES.iter().any(|(listed, _)| *listed == name), "{name}");
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use packhold::digest::Wanted;
 use packhold::index::{Index, Place};
 use packhold::store::{Options, Store, StoreError};
 
@@ -218,47 +220,108 @@ fn a_kill_at_any_commit_loses_nothing() {
     }
 }
 
-// A long ingest gathers more chunks than one generation holds in memory; they go to the index in
-// slices, between commits. A kill between two slices, a clean restart and a rebuild must all know
-// every chunk: an upload of the same bytes must find them.
-#[test]
-fn generations_of_chunks_reach_the_index_in_slices() {
-    let dir = tempfile::tempdir().unwrap();
-    let pack = dir.path().join("s.pack");
+/// A store that has taken in so many files of some 70,000 chunks, the first one and the last one.
+/// The eighth fills a generation.
+fn with_generations(pack: &Path, files: u64) -> (Client, [Vec<u8>; 2]) {
     let mut tiny = options(&Clock::at(1_000));
     tiny.chunking.min_bytes = 64;
     tiny.chunking.avg_bytes = 256;
     tiny.chunking.max_bytes = 1024;
     let client = Client {
-        store: Store::open(&pack, tiny).unwrap(),
+        store: Store::open(pack, tiny).unwrap(),
     };
-    let mut noise = Noise::new(23);
-    let mut part = Vec::new();
-    for i in 0..10 {
-        part = noise.bytes(20 << 20);
-        client.put(&format!("/part{i}"), &part);
+    for i in 0..files {
+        client.put(&format!("/part{i}"), &noise(30 + i, 20 << 20));
     }
-    let check = |client: &Client| {
-        assert_eq!(client.put("/again", &part).new_bytes, 0);
-    };
-    for i in 0..20 {
-        client.put(&format!("/small{i}"), &noise.bytes(10));
+    (client, [30, 29 + files].map(|seed| noise(seed, 20 << 20)))
+}
+
+fn assert_knows(client: &Client, parts: &[Vec<u8>]) {
+    for (i, part) in parts.iter().enumerate() {
+        let mut bytes = part.clone();
+        bytes.push(1);
+        let stored = client.put("/again", &bytes);
+        assert!(stored.new_bytes < 2_000, "{i}: {} new", stored.new_bytes);
+        client.delete("/again");
     }
-    let between = killed(&pack, dir.path(), "between");
-    for i in 20..80 {
-        client.put(&format!("/small{i}"), &noise.bytes(10));
+}
+
+#[test]
+fn generations_of_chunks_reach_the_index_in_slices() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("s.pack");
+    let (client, parts) = with_generations(&pack, 10);
+    for i in 0..80 {
+        // A slice goes with every commit.
+        client.put(&format!("/small{i}"), b"small");
     }
-    check(&client);
+    assert_knows(&client, &parts);
     close(client);
     assert!(chunk_rows(&pack) > 1 << 19);
     let client = open(&pack);
     assert!(!client.store.open_report().rebuilt);
-    check(&client);
-    drop(client);
-    let client = open(&between);
-    check(&client);
+    assert_knows(&client, &parts);
+}
+
+// A generation of chunks is on its way to the index when the store is killed, or closed: of some
+// 65 slices a few are there. A checkpoint that says that all of them are would lose the others until
+// the index is rebuilt: uploads of the same bytes would store them again.
+#[test]
+fn half_a_generation_in_the_index_is_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("s.pack");
+    let (client, parts) = with_generations(&pack, 8);
+    let kill = killed(&pack, dir.path(), "kill");
+    close(client);
+    println!("{} chunks in the index after closing", chunk_rows(&pack));
+    let client = open(&pack);
+    assert!(!client.store.open_report().rebuilt);
+    assert_knows(&client, &parts);
     client.assert_clean();
     drop(client);
+    assert_knows(&open(&kill), &parts);
     fs::remove_file(index_of(&pack)).unwrap();
-    check(&open(&pack));
+    assert_knows(&open(&pack), &parts);
+}
+
+// The index file breaks under the running store. Changes fail for a moment, then the index is made
+// anew from the pack and its chunks, those of an unfinished upload included, and all goes on.
+#[test]
+fn an_index_that_breaks_under_the_store_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("s.pack");
+    let (mut files, mut noise) = (Files::new(), Noise::new(24));
+    for _ in 0..10 {
+        let client = open(&pack);
+        work(&client, &mut files, &mut noise);
+        close(client);
+    }
+    let uncached = Options {
+        index_cache_bytes: 0,
+        idle: std::time::Duration::from_millis(5),
+        ..options(&Clock::at(1_000))
+    };
+    let client = Client {
+        store: Store::open(&pack, uncached).unwrap(),
+    };
+    client.put("/before", &noise.bytes(5_000));
+    let pending = noise.bytes(400_000);
+    let mut ingest = client.store.ingest(Wanted::Md5);
+    ingest.push(&Bytes::copy_from_slice(&pending)).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(index_of(&pack));
+    file.unwrap().set_len(4096).unwrap();
+    let mut failures = 0;
+    while let Err(error) = client.try_put("/try", b"x") {
+        failures += 1;
+        assert!(failures < 1_000, "still failing: {error}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(failures > 0, "the index did not break");
+    let stored = client.put("/pending", &pending);
+    assert!(stored.new_bytes < 5_000, "{} new bytes", stored.new_bytes);
+    drop(ingest);
+    files.insert("/pending".to_owned(), Some(pending));
+    assert_same(&client, &files);
+    close(client);
+    assert_same(&open(&pack), &files);
 }

@@ -11,4 +11,5 @@ mod failures;
 mod golden;
 mod index;
 mod model;
+mod readonly;
 mod scan;

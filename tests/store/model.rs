@@ -4,9 +4,15 @@ use proptest::prelude::*;
 
 use crate::support::model::{program, run};
 
+/// Programs tried; `PROPTEST_CASES` says otherwise.
+fn cases() -> u32 {
+    let told = std::env::var("PROPTEST_CASES").ok();
+    told.and_then(|n| n.parse().ok()).unwrap_or(50)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 50,
+        cases: cases(),
         max_shrink_iters: 200,
         failure_persistence: None,
         ..ProptestConfig::default()

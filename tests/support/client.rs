@@ -77,6 +77,17 @@ pub fn try_open(sim: &Sim, clock: &Clock) -> Result<Client, StoreError> {
     Ok(Client { store })
 }
 
+/// Opens a simulated pack so that it seals and makes checkpoints between any two changes.
+pub fn open_busy(sim: &Sim, clock: &Clock) -> Client {
+    let busy = Options {
+        idle: Duration::from_millis(1),
+        ..options(clock)
+    };
+    let medium = sim.reopened().medium();
+    let store = Store::open_on(medium, Place::Memory, busy).expect("the pack opens");
+    Client { store }
+}
+
 /// Opens a simulated pack with an index in memory.
 pub fn open(sim: &Sim, clock: &Clock) -> Client {
     try_open(sim, clock).expect("the pack opens")

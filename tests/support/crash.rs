@@ -1,8 +1,7 @@
 //! The images that a crash may leave on the disk, made from the log of a simulated medium.
 //!
 //! Durable is what was written before the last good sync, but for what a failed sync took. Of the
-//! writes since then each may be there or not, in any order, and the last one may be torn at
-//! sectors.
+//! writes since then each may be there or not, in any order, and one of them may be torn at sectors.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,7 +22,7 @@ pub struct Image {
 }
 
 /// Hands images of crashes at every write and sync to `visit`: `sampled` at each place where not
-/// all subsets of the pending writes are tried, and as many with a torn last write.
+/// all subsets of the pending writes are tried, and as many with a torn write.
 pub fn images(start: &[u8], log: &[Op], sampled: usize, mut visit: impl FnMut(Image)) {
     let mut durable = start.to_vec();
     let mut pending: Vec<&Op> = Vec::new();
@@ -105,7 +104,7 @@ fn subsets(
     }
 }
 
-/// All but the last pending write are there; of that one, some sectors.
+/// All pending writes are there, but one of them only in part: the front or the back of it.
 fn torn(
     durable: &[u8],
     pending: &[&Op],
@@ -113,27 +112,27 @@ fn torn(
     noise: &mut Noise,
     give: &mut impl FnMut(Vec<u8>),
 ) {
-    let Some((Op::Write(offset, bytes), before)) = pending.split_last() else {
-        return;
-    };
-    let mut base = durable.to_vec();
-    before.iter().for_each(|op| apply(&mut base, op));
-    let start = usize::try_from(*offset).expect("images are small");
-    let first = SECTOR - start % SECTOR;
-    let mut cuts: Vec<usize> = (first..bytes.len()).step_by(SECTOR).collect();
-    for i in (1..cuts.len()).rev() {
-        cuts.swap(i, noise.below(i + 1));
-    }
-    for cut in cuts.into_iter().take(sampled) {
-        let mut front = base.clone();
-        apply(&mut front, &Op::Write(*offset, bytes.slice(..cut)));
-        give(front);
-        let mut back = base.clone();
-        apply(
-            &mut back,
-            &Op::Write((start + cut) as u64, bytes.slice(cut..)),
-        );
-        give(back);
+    for (i, op) in pending.iter().enumerate() {
+        let Op::Write(offset, bytes) = op else {
+            continue;
+        };
+        let start = usize::try_from(*offset).expect("images are small");
+        let first = SECTOR - start % SECTOR;
+        let mut cuts: Vec<usize> = (first..bytes.len()).step_by(SECTOR).collect();
+        for i in (1..cuts.len()).rev() {
+            cuts.swap(i, noise.below(i + 1));
+        }
+        for cut in cuts.into_iter().take(sampled.div_ceil(pending.len())) {
+            let front = Op::Write(*offset, bytes.slice(..cut));
+            let back = Op::Write((start + cut) as u64, bytes.slice(cut..));
+            for part in [front, back] {
+                let mut image = durable.to_vec();
+                for (k, other) in pending.iter().enumerate() {
+                    apply(&mut image, if k == i { &part } else { other });
+                }
+                give(image);
+            }
+        }
     }
 }
 
