@@ -44,7 +44,7 @@ fn engine(bench: &mut Bench, bytes: &[u8]) {
     let engine = Engine::start();
     let digest = sha256(bytes);
     bench.time("engine: upload, new", || {
-        engine.put("new", bytes, None, true)
+        engine.put("new", bytes, None, true);
     });
     bench.time("engine: upload, repeated", || {
         engine.put("again", bytes, None, false);

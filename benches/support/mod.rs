@@ -61,7 +61,7 @@ impl Bench {
         println!("{}\n", machine());
         println!("| what | MB/s | × {base} | slowest … fastest run |");
         println!("|---|---:|---:|---|");
-        let speed = |time: Duration| self.bytes as f64 / 1e6 / time.as_secs_f64();
+        let speed = |time: Duration| megabytes(self.bytes) / time.as_secs_f64();
         let base = self.rows.iter().find(|(name, _)| name == base);
         let base = base.map_or(1.0, |(_, times)| speed(median(times)));
         for (name, times) in &self.rows {
@@ -76,6 +76,11 @@ impl Bench {
             );
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
 }
 
 fn median(times: &[Duration]) -> Duration {
@@ -97,7 +102,7 @@ fn machine() -> String {
     let model = model
         .and_then(|line| line.split(": ").nth(1))
         .unwrap_or("unknown processor");
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let temporary = std::env::temp_dir();
     let file_system = run("stat", &["-f", "-c", "%T", &temporary.to_string_lossy()]);
     format!("Commit {commit}, {model}, {cores} cores, {file_system}.")

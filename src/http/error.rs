@@ -24,8 +24,13 @@ pub enum ApiError {
     #[error("Request url [{0}] not found")]
     NoRoute(String),
     /// The route does not have this method.
-    #[error("Method not allowed, reason: {0}")]
-    Method(String),
+    #[error("Method not allowed, reason: {method} is not possible here, only {allow}")]
+    Method {
+        /// The method that was used.
+        method: String,
+        /// The methods that the route has.
+        allow: &'static str,
+    },
     /// Not, or wrongly, authenticated.
     #[error("Failed to authenticate: {0}")]
     Unauthenticated(&'static str),
@@ -84,7 +89,7 @@ impl ApiError {
             Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
-            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
+            Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, 250_114),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, 250_113),
             Self::HeaderMissing(_) => (StatusCode::BAD_REQUEST, 250_118),

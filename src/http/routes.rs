@@ -94,14 +94,17 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
         (["metrics"], &Method::GET) => ops::metrics(app, request).await,
         (["healthz"], &Method::GET | &Method::HEAD) => Ok(ops::healthy()),
         (["readyz"], &Method::GET | &Method::HEAD) => ops::ready(&app),
-        (
-            ["generic", _, _, ..]
-            | ["packhold", "stats" | "verify"]
-            | ["metrics" | "healthz" | "readyz"],
-            _,
-        ) => Err(ApiError::Method(format!("{method} is not possible here"))),
+        (["generic", _, _, ..], _) => not_allowed(&method, "GET, HEAD, PUT, DELETE"),
+        (["packhold", "verify"], _) => not_allowed(&method, "POST"),
+        (["packhold", "stats"] | ["metrics"], _) => not_allowed(&method, "GET"),
+        (["healthz" | "readyz"], _) => not_allowed(&method, "GET, HEAD"),
         _ => Err(request.no_route()),
     }
+}
+
+fn not_allowed(method: &Method, allow: &'static str) -> Result<Response, ApiError> {
+    let method = method.to_string();
+    Err(ApiError::Method { method, allow })
 }
 
 /// What warp itself could not read; no filter above rejects, so this is a bug if it ever answers.

@@ -115,6 +115,10 @@ pub fn failure(trace: &TraceId, error: &ApiError) -> Response {
         let challenge = HeaderValue::from_static("Basic realm=\"Authentication Required\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
+    if let ApiError::Method { allow, .. } = error {
+        let allow = HeaderValue::from_static(allow);
+        response.headers_mut().insert("allow", allow);
+    }
     if let ApiError::Range { size } = error
         && let Ok(value) = HeaderValue::try_from(format!("bytes */{size}"))
     {

@@ -155,12 +155,12 @@ mod tests {
     #[test]
     fn it_sees_the_file_grow_and_nothing_past_the_written_end() {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[1; 10_000]).unwrap();
+        file.write_all(&vec![1; 10_000]).unwrap();
         let map = MapSource::new(file.try_clone().unwrap(), 10_000).unwrap();
         let early = map.read(9_000, 1_000).unwrap();
         assert!(early.iter().all(|b| *b == 1));
         assert!(map.read(9_001, 1_000).is_err());
-        file.write_all(&[2; 100_000]).unwrap();
+        file.write_all(&vec![2; 100_000]).unwrap();
         assert!(map.read(10_000, 1).is_err(), "not published yet");
         map.publish(110_000);
         assert!(map.read(10_000, 100_000).unwrap().iter().all(|b| *b == 2));
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_file_cut_under_the_map_is_an_error_and_no_crash() {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[1; 100_000]).unwrap();
+        file.write_all(&vec![1; 100_000]).unwrap();
         let map = MapSource::new(file.try_clone().unwrap(), 100_000).unwrap();
         file.set_len(10).unwrap();
         assert!(map.read(50_000, 1_000).is_err());

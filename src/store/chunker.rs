@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn zeros_are_cut_at_the_largest_chunk() {
-        assert_eq!(cuts(&[0; 140_000]), [65536, 65536, 8928]);
+        assert_eq!(cuts(&vec![0; 140_000]), [65536, 65536, 8928]);
         assert_eq!(cuts(&[1, 2, 3]), [3]);
     }
 }

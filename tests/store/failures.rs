@@ -123,9 +123,14 @@ fn deletes_do_not_fail_with_the_uploads_they_wait_beside() {
     let (tell, told) = std::sync::mpsc::channel();
     for path in ["/old", "/older"] {
         let other = tell.clone();
-        client.store.submit(move |_, _| Ok::<_, ()>((vec![user(path)], ())), move |made| {
-            other.send(("put", is_store_full(&made))).expect("a listener");
-        });
+        client.store.submit(
+            move |_, _| Ok::<_, ()>((vec![user(path)], ())),
+            move |made| {
+                other
+                    .send(("put", is_store_full(&made)))
+                    .expect("a listener");
+            },
+        );
         let tell = tell.clone();
         packhold::domain::delete(&client.store, address(path), move |made| {
             tell.send(("delete", made.is_ok())).expect("a listener");
@@ -135,7 +140,12 @@ fn deletes_do_not_fail_with_the_uploads_they_wait_beside() {
     hold.send(()).expect("the committer waits");
     let mut outcomes: Vec<_> = told.iter().collect();
     outcomes.sort_unstable();
-    let expected = [("delete", true), ("delete", true), ("put", true), ("put", true)];
+    let expected = [
+        ("delete", true),
+        ("delete", true),
+        ("put", true),
+        ("put", true),
+    ];
     assert_eq!(outcomes, expected);
     assert_eq!((client.get("/older"), client.get("/old")), (None, None));
     client.assert_clean();

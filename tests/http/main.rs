@@ -1,0 +1,20 @@
+//! The generic API from the outside: a server in this process, real sockets, exact bytes.
+
+#[path = "../support/noise.rs"]
+mod noise;
+#[path = "../support/wire.rs"]
+mod wire;
+
+mod auth;
+mod concurrent;
+mod conditions;
+mod connections;
+mod damage;
+mod delete;
+mod download;
+mod metadata;
+mod operations;
+mod paths;
+mod ranges;
+mod service;
+mod upload;

@@ -1,0 +1,174 @@
+//! Unknown routes, wrong methods, and what operators ask.
+
+use crate::service::{DIGITS, Service, call, put};
+use crate::wire::Call;
+
+#[test]
+fn unknown_routes() {
+    let service = Service::open();
+    for target in [
+        "/",
+        "/nothing",
+        "/generic",
+        "/generic/p",
+        "/packhold/none",
+        "/api",
+        "/web/x",
+    ] {
+        for method in ["GET", "PUT", "POST", "DELETE"] {
+            let answer = service.send(&Call::new(method, target).body("x"));
+            assert_eq!(answer.verdict(), (404, 250_130), "{method} {target}");
+            let json = answer.json();
+            assert_eq!(json["traceId"].as_str(), answer.header("X-Bkrepo-Rid"));
+            assert!(json["message"].to_string().contains("not found"));
+        }
+    }
+}
+
+#[test]
+fn targets_without_a_path() {
+    let service = Service::open();
+    for (method, target) in [("CONNECT", "elsewhere:80"), ("OPTIONS", "*")] {
+        let answer = service.send(&Call::new(method, target));
+        assert_eq!(answer.verdict(), (404, 250_130), "{method} {target}");
+    }
+}
+
+#[test]
+fn wrong_methods() {
+    let service = Service::open();
+    for (method, target, possible) in [
+        ("POST", "/generic/project/repo/f", "PUT"),
+        ("PATCH", "/api/generic/project/repo/f", "HEAD"),
+        ("BREW", "/generic/project/repo/f", "DELETE"),
+        ("PUT", "/healthz", "HEAD"),
+        ("DELETE", "/readyz", "GET"),
+        ("POST", "/metrics", "GET"),
+        ("PUT", "/packhold/stats", "GET"),
+        ("GET", "/packhold/verify", "POST"),
+    ] {
+        let answer = service.send(&Call::new(method, target).body("x"));
+        assert_eq!(answer.verdict(), (405, 250_112), "{method} {target}");
+        let allow = answer
+            .header("Allow")
+            .expect("a 405 tells what is possible");
+        assert!(
+            !allow.contains(method) && allow.contains(possible),
+            "{target}: {allow}"
+        );
+        assert_eq!(
+            answer.json()["traceId"].as_str(),
+            answer.header("X-Bkrepo-Rid")
+        );
+    }
+}
+
+#[test]
+fn health_and_readiness_need_no_login() {
+    let service = Service::with(|_| {});
+    for target in ["/healthz", "/readyz", "/healthz/", "//readyz"] {
+        for method in ["GET", "HEAD"] {
+            let answer = service.send(&Call::new(method, target));
+            assert_eq!(answer.status, 200, "{method} {target}");
+        }
+    }
+    for (method, target) in [
+        ("GET", "/packhold/stats"),
+        ("POST", "/packhold/verify"),
+        ("GET", "/metrics"),
+    ] {
+        let answer = service.send(&Call::new(method, target));
+        assert_eq!(answer.verdict(), (401, 250_114), "{target}");
+    }
+}
+
+#[test]
+fn stats_count_what_is_there() {
+    let service = Service::open();
+    let stats = |field: &str| {
+        let answer = service.send(&Call::new("GET", "/packhold/stats"));
+        assert_eq!(answer.status, 200);
+        answer.json()[field]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{field}"))
+    };
+    assert!((stats("dedup_ratio") - 1.0).abs() < 1e-9);
+    service.store("/a", DIGITS);
+    service.store("/b", DIGITS);
+    service.store("/c", "");
+    for (field, value) in [
+        ("files", 3.0),
+        ("packages", 0.0),
+        ("logical_bytes", 18.0),
+        ("blobs", 2.0),
+        ("chunks", 1.0),
+        ("stored_bytes", 9.0),
+        ("dedup_ratio", 2.0),
+        ("reclaimable_bytes", 0.0),
+    ] {
+        assert!(
+            (stats(field) - value).abs() < 1e-9,
+            "{field}: {}",
+            stats(field)
+        );
+    }
+    for field in ["pack_bytes", "pack_allocated_bytes", "index_bytes"] {
+        assert!(stats(field) > 0.0, "{field}");
+    }
+    for path in ["/a", "/b"] {
+        assert_eq!(service.send(&call("DELETE", path)).status, 200);
+    }
+    assert!((stats("reclaimable_bytes") - 9.0).abs() < 1e-9);
+}
+
+#[test]
+fn verification_of_a_sound_store() {
+    let service = Service::open();
+    service.store("/dir/a", DIGITS);
+    let answer = service.send(&Call::new("POST", "/packhold/verify"));
+    assert_eq!(answer.status, 200);
+    let report = answer.json();
+    assert_eq!(report["clean"], true, "{report}");
+    assert_eq!(report["files"], 1);
+    assert_eq!(report["damaged_files"], serde_json::json!([]));
+}
+
+#[test]
+fn metrics_are_in_the_text_format() {
+    let service = Service::open();
+    service.store("/a", DIGITS);
+    let answer = service.send(&Call::new("GET", "/metrics"));
+    assert_eq!(answer.status, 200);
+    let media_type = answer.header("Content-Type").expect("a type");
+    assert!(media_type.starts_with("text/plain; version=0.0.4"));
+    let text = String::from_utf8(answer.body).expect("UTF-8");
+    for line in text.lines() {
+        let sample = line.split_once(' ').is_some_and(|(name, value)| {
+            name.starts_with("packhold_") && value.parse::<u64>().is_ok()
+        });
+        let comment = line.starts_with("# HELP packhold_") || line.starts_with("# TYPE packhold_");
+        assert!(sample || comment, "{line}");
+    }
+    for name in ["packhold_requests_total", "packhold_received_bytes_total"] {
+        assert!(text.contains(&format!("\n{name} ")), "{name}");
+    }
+}
+
+#[test]
+fn errors_do_not_tell_where_the_store_is() {
+    let service = Service::open();
+    let pack = service.pack();
+    let directory = pack.parent().and_then(|p| p.to_str()).expect("a path");
+    for call in [
+        put("/a%00").body("x"),
+        put("/a").header("X-BKREPO-EXPIRES", "x").body("x"),
+        call("GET", "/missing"),
+        Call::new("GET", "/nowhere"),
+    ] {
+        let body = String::from_utf8(service.send(&call).body).expect("UTF-8");
+        assert!(
+            !body.contains(directory) && !body.contains("src/"),
+            "{body}"
+        );
+    }
+}
