@@ -44,7 +44,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 17] = [
+const HOMES: [(&[&str], Place); 18] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -52,6 +52,7 @@ const HOMES: [(&[&str], Place); 17] = [
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),
+    (&["zip", "::"], Only(&["http/archive.rs"])),
     (&["argon2"], Only(&["domain/auth.rs"])),
     (&["rustix"], Only(&["pack/"])),
     (&["StatusCode"], Only(&["http/"])),

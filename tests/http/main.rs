@@ -12,6 +12,7 @@ mod connections;
 mod damage;
 mod delete;
 mod download;
+mod folders;
 mod metadata;
 mod operations;
 mod paths;
