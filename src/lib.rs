@@ -5,7 +5,7 @@
 //! | floor | module | what it is |
 //! |---|---|---|
 //! | 0 | [`digest`], [`metrics`] | leaves: whole-file digests, counters |
-//! | 1 | [`format`] | bytes ⇄ values of the pack file; no I/O, clock or locks |
+//! | 1 | [`mod@format`] | bytes ⇄ values of the pack file; no I/O, clock or locks |
 //! | 2 | [`pack`] | the file: append, sync, map, open |
 //! | 2 | [`index`] | the derived redb index; may not see `pack` |
 //! | 3 | [`store`] | pack + index = a chunk store |

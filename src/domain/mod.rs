@@ -6,11 +6,13 @@ mod delete;
 mod error;
 mod lookup;
 pub mod path;
+mod selection;
 mod tree;
 mod upload;
 
 pub use delete::delete;
 pub use error::DomainError;
 pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, repository};
-pub use tree::{Cursor, Page, Tree, list};
+pub use selection::{Selected, Selection, select};
+pub use tree::{Cursor, Leaf, Page, Tree, list};
 pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::DomainError;
-use super::lookup::is_live;
+use super::lookup::{Entry, is_live};
+use super::selection::{Selected, Selection};
 use crate::format::meta::{Node, NodeId, NodeKind};
 use crate::index::Rows;
 
@@ -70,43 +71,90 @@ struct Level {
     nodes: VecDeque<(String, Node)>,
     /// Where the next ones are.
     next: Cursor,
+    /// Nothing was found in it yet.
+    is_empty: bool,
 }
 
-/// Gives the files below a folder, depth first, by name.
+/// What is at the end of a branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leaf {
+    /// A file, by its name in the tree.
+    File(String, Node),
+    /// A folder in which there is nothing, by its name with a `/` behind it.
+    EmptyFolder(String),
+}
+
+/// Gives the files below some folders, depth first, by name.
 pub struct Tree {
+    /// What is still to be walked.
+    items: VecDeque<Selected>,
     levels: Vec<Level>,
+    empty_folders: bool,
 }
 
 impl Tree {
-    /// The files below `folder`.
+    /// The files below `folder`, by their paths there.
     #[must_use]
-    pub fn new(folder: NodeId) -> Self {
+    pub fn files(folder: NodeId) -> Self {
         Self {
+            items: VecDeque::new(),
             levels: vec![Level::new(folder, String::new())],
+            empty_folders: false,
         }
     }
 
-    /// The next file, and its path below the folder.
+    /// All of a selection, empty folders too.
+    #[must_use]
+    pub fn of(selection: &Selection) -> Self {
+        Self {
+            items: selection.items.clone().into(),
+            levels: Vec::new(),
+            empty_folders: true,
+        }
+    }
+
+    /// The next leaf.
     ///
     /// # Errors
     /// [`DomainError::Store`].
-    pub fn next(
-        &mut self,
-        rows: &dyn Rows,
-        now_ms: u64,
-    ) -> Result<Option<(String, Node)>, DomainError> {
-        while let Some(level) = self.levels.last_mut() {
-            let Some((name, node)) = level.next(rows, now_ms)? else {
-                self.levels.pop();
+    pub fn next(&mut self, rows: &dyn Rows, now_ms: u64) -> Result<Option<Leaf>, DomainError> {
+        loop {
+            let Some(level) = self.levels.last_mut() else {
+                let Some(item) = self.items.pop_front() else {
+                    return Ok(None);
+                };
+                match item.entry {
+                    Entry::Root(id) => self.levels.push(Level::new(id, item.name)),
+                    Entry::Node(_, node) => {
+                        if let Some(file) = self.enter(item.name, node) {
+                            return Ok(Some(file));
+                        }
+                    }
+                }
                 continue;
             };
-            let path = format!("{}{name}", level.prefix);
-            match node.kind {
-                NodeKind::File { .. } => return Ok(Some((path, node))),
-                NodeKind::Folder => self.levels.push(Level::new(node.id, format!("{path}/"))),
+            if let Some((name, node)) = level.next(rows, now_ms)? {
+                let path = format!("{}{name}", level.prefix);
+                if let Some(file) = self.enter(path, node) {
+                    return Ok(Some(file));
+                }
+            } else if let Some(done) = self.levels.pop()
+                && done.is_empty
+                && self.empty_folders
+                && !done.prefix.is_empty()
+            {
+                return Ok(Some(Leaf::EmptyFolder(done.prefix)));
             }
         }
-        Ok(None)
+    }
+
+    /// Gives a file, or goes down into a folder.
+    fn enter(&mut self, path: String, node: Node) -> Option<Leaf> {
+        if node.kind == NodeKind::Folder {
+            self.levels.push(Level::new(node.id, format!("{path}/")));
+            return None;
+        }
+        Some(Leaf::File(path, node))
     }
 }
 
@@ -117,6 +165,7 @@ impl Level {
             prefix,
             nodes: VecDeque::new(),
             next: Cursor::Start,
+            is_empty: true,
         }
     }
 
@@ -133,6 +182,7 @@ impl Level {
                 return Ok(None);
             }
             let page = list(rows, self.folder, &self.next, PAGE, now_ms)?;
+            self.is_empty &= page.nodes.is_empty();
             self.nodes = page.nodes.into();
             self.next = page.next;
         }

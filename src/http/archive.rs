@@ -17,7 +17,7 @@ use super::error::ApiError;
 use super::folder::headers;
 use super::request::Request;
 use super::stream::{Steps, respond};
-use crate::domain::{Address, Tree};
+use crate::domain::{Address, Leaf, Tree};
 use crate::format::meta::{Node, NodeId, NodeKind};
 use crate::index::Rows;
 use crate::store::{BlobReader, StoreError};
@@ -39,16 +39,21 @@ pub fn folder(app: &Arc<App>, request: &Request, address: &Address, folder: Node
         Some(name) => format!("{name}.zip"),
         None => format!("{}-{}.zip", address.project, address.repo),
     };
+    zip(app, request, &name, Tree::files(folder))
+}
+
+/// What a tree gives as a zip of this name.
+pub fn zip(app: &Arc<App>, request: &Request, name: &str, tree: Tree) -> Response {
     let out = Out::default();
     let mut response = respond(Archive {
         app: Arc::clone(app),
-        tree: Tree::new(folder),
+        tree,
         file: None,
         zip: Some(ZipWriter::new_stream(out.clone())),
         out,
     });
     headers(&mut response, request, "application/zip");
-    if let Ok(value) = HeaderValue::try_from(artifact::content_disposition(&name)) {
+    if let Ok(value) = HeaderValue::try_from(artifact::content_disposition(name)) {
         response.headers_mut().insert(CONTENT_DISPOSITION, value);
     }
     response
@@ -114,10 +119,19 @@ impl Archive {
             return Ok(());
         }
         let rows = self.app.store.rows()?;
-        if let Some((path, node)) = self.tree.next(&rows, self.app.store.now_ms())? {
-            self.file = Some(begin(&self.app, &rows, zip, &path, &node)?);
-        } else if let Some(zip) = self.zip.take() {
-            zip.finish().map_err(|_| BROKEN)?;
+        match self.tree.next(&rows, self.app.store.now_ms())? {
+            Some(Leaf::File(path, node)) => {
+                self.file = Some(begin(&self.app, &rows, zip, &path, &node)?);
+            }
+            Some(Leaf::EmptyFolder(path)) => {
+                let options = SimpleFileOptions::default();
+                zip.add_directory(path, options).map_err(|_| BROKEN)?;
+            }
+            None => {
+                if let Some(zip) = self.zip.take() {
+                    zip.finish().map_err(|_| BROKEN)?;
+                }
+            }
         }
         Ok(())
     }

@@ -152,6 +152,22 @@ fn joined<T>(
     result.unwrap_or_else(|error| Err(StoreError::System(format!("an upload worker: {error}"))))
 }
 
+/// The whole of a short body.
+///
+/// # Errors
+/// [`ApiError::TooLong`] beyond `limit_bytes`, [`ApiError::ClientGone`] when it breaks off.
+pub async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Bytes, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|_| ApiError::ClientGone)?;
+        if bytes.len() + part.len() > limit_bytes {
+            return Err(ApiError::TooLong { limit_bytes });
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes.freeze())
+}
+
 /// Reads what nobody read of a body and drops it, within bounds, beside the answer: a client that
 /// is still sending would otherwise see a broken pipe instead of the answer.
 pub fn drain(mut body: Body) {

@@ -43,6 +43,18 @@ pub enum ApiError {
     /// A parameter has a value that it cannot have.
     #[error("Parameter [{0}] is invalid")]
     Parameter(&'static str),
+    /// The body is not the JSON document that it must be.
+    #[error("Invalid request content: {0}")]
+    Content(String),
+    /// A parameter that must name something names nothing.
+    #[error("Parameter [{0}] should not be empty")]
+    Empty(&'static str),
+    /// The body is longer than it may be.
+    #[error("the request body is longer than {limit_bytes} bytes")]
+    TooLong {
+        /// How long it may be, in bytes.
+        limit_bytes: usize,
+    },
     /// The file does not have this range.
     #[error("Requested range not satisfiable")]
     Range {
@@ -88,6 +100,9 @@ impl ApiError {
             Self::Param(ParamError::DigestMalformed { .. }) => (StatusCode::BAD_REQUEST, 251_003),
             Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
+            Self::Content(_) => (StatusCode::BAD_REQUEST, 250_106),
+            Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
+            Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, 250_114),

@@ -5,6 +5,7 @@
 //! | `PUT` | `/generic/{project}/{repo}/{path}` | [`generic::put`] |
 //! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
 //! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
+//! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
 //! | `GET` | `/packhold/stats` | [`ops::stats`] |
 //! | `POST` | `/packhold/verify` | [`ops::verify`] |
 //! | `GET` | `/metrics` | [`ops::metrics`] |
@@ -26,7 +27,7 @@ use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{generic, ops};
+use super::{batch, generic, ops};
 use crate::metrics;
 
 /// Every route.
@@ -86,6 +87,10 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
     let method = request.method.clone();
     match (words.as_slice(), &method) {
+        (["generic", "batch", _, _], &Method::GET | &Method::POST) => {
+            batch::download(app, request, body).await
+        }
+        (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
         (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,

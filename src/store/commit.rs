@@ -77,7 +77,10 @@ impl Committer {
             // The thread may have ended already; then there is nothing to close.
             let _ended = queue.send(Message::Close);
         }
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        // A callback may drop the last handle of the store, on the committer's own thread.
+        let own = std::thread::current().id();
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != own) {
             let _ended = thread.join();
         }
     }

@@ -16,7 +16,7 @@ fn text(service: &Service, path: &str) -> String {
 }
 
 /// Names, contents and whether deflated, as another zip reader sees them.
-fn unzip(body: Vec<u8>) -> Vec<(String, Vec<u8>, bool)> {
+pub fn unzip(body: Vec<u8>) -> Vec<(String, Vec<u8>, bool)> {
     let mut archive = zip::ZipArchive::new(Cursor::new(body)).expect("a zip");
     let mut entries = Vec::new();
     for i in 0..archive.len() {

@@ -6,6 +6,7 @@ mod noise;
 mod wire;
 
 mod auth;
+mod batch;
 mod concurrent;
 mod conditions;
 mod connections;
