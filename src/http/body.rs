@@ -70,19 +70,37 @@ impl Batch {
         self.grant.as_ref().map(|_| self.since + MAX_WAIT)
     }
 
-    fn take(&mut self) -> (Bytes, Option<Grant>) {
+    /// What was collected. The grant is given back when the last slice of it is dropped.
+    fn take(&mut self) -> Bytes {
         self.full = false;
-        (self.bytes.split().freeze(), self.grant.take())
+        let bytes = self.bytes.split().freeze();
+        match self.grant.take() {
+            Some(grant) => Bytes::from_owner(Granted {
+                bytes,
+                _grant: grant,
+            }),
+            None => bytes,
+        }
+    }
+}
+
+/// Bytes that hold their share of the budget.
+struct Granted {
+    bytes: Bytes,
+    _grant: Grant,
+}
+
+impl AsRef<[u8]> for Granted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 /// What a blocking thread is doing with the upload.
 type Work = JoinHandle<Result<Ingest, StoreError>>;
 
-fn work(mut ingest: Ingest, bytes: Bytes, grant: Option<Grant>) -> Work {
+fn work(mut ingest: Ingest, bytes: Bytes) -> Work {
     tokio::task::spawn_blocking(move || {
-        // Given back when the batch has been worked on.
-        let _grant = grant;
         ingest.push(&bytes)?;
         Ok(ingest)
     })
@@ -105,8 +123,7 @@ pub async fn receive(
         if batch.full
             && let Some(ingest) = idle.take()
         {
-            let (bytes, grant) = batch.take();
-            busy = Some(work(ingest, bytes, grant));
+            busy = Some(work(ingest, batch.take()));
         }
         let deadline = batch.deadline().filter(|_| busy.is_none());
         tokio::select! {
@@ -129,9 +146,8 @@ pub async fn receive(
         Some(ingest) => ingest,
         None => wait(&mut busy).await?,
     };
-    let (bytes, grant) = batch.take();
+    let bytes = batch.take();
     let finished = tokio::task::spawn_blocking(move || {
-        let _grant = grant;
         let mut ingest = ingest;
         ingest.push(&bytes)?;
         ingest.finish()
@@ -197,7 +213,7 @@ mod tests {
         assert!(!batch.full);
         batch.add(&[2; 1]);
         assert!(batch.full);
-        assert_eq!(batch.take().0.len(), 101);
+        assert_eq!(batch.take().len(), 101);
         assert!(!batch.full);
     }
 
@@ -209,10 +225,12 @@ mod tests {
         assert!(!batch.full && batch.deadline().is_some());
         batch.add(&vec![0; BATCH_BYTES]);
         assert!(batch.full);
-        let (bytes, grant) = batch.take();
+        let bytes = batch.take();
         assert_eq!(bytes.len(), BATCH_BYTES + 1000);
+        let slice = bytes.slice(10..20);
+        drop(bytes);
         assert_eq!(budget.used_bytes(), BATCH_BYTES as u64);
-        drop(grant);
+        drop(slice);
         assert_eq!(budget.used_bytes(), 0);
     }
 }

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use super::StoreError;
 use super::chunks::Found;
 use super::core::Core;
+use super::digests::DigestLane;
 use super::segments::Draft;
-use crate::digest::{Digests, Hasher, Wanted, sha256};
+use crate::digest::{Digests, Wanted, sha256};
 use crate::format::codec;
 use crate::format::manifest::{self, Child, Piece};
 use crate::format::meta::{Blob, ManifestRef, Relocated};
@@ -22,8 +23,6 @@ use crate::format::record::Kind;
 use crate::index::{Reader, Rows};
 use crate::metrics;
 
-/// Batches from this length on are worked on in two lanes.
-const TWO_LANES_BYTES: usize = 128 << 10;
 /// Pieces from which on a leaf is written: 32 pages, 64 MiB of a typical file.
 const LEAF_PIECES: usize = 32 * manifest::PAGE_ENTRIES;
 /// A manifest of up to so many pieces sits in the commit.
@@ -33,7 +32,8 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 
 /// An upload in progress. Dropping it leaves nothing visible.
 pub struct Ingest {
-    hasher: Hasher,
+    /// `None` only after it failed.
+    digests: Option<DigestLane>,
     lane: Lane,
     /// The content that the bytes are said to be; then they are only hashed.
     proof: Option<Blob>,
@@ -77,7 +77,7 @@ struct Lane {
 impl Ingest {
     pub(super) fn new(core: Arc<Core>, wanted: Wanted) -> Self {
         Self {
-            hasher: Hasher::new(wanted),
+            digests: Some(DigestLane::new(wanted)),
             lane: Lane::new(core),
             proof: None,
         }
@@ -96,24 +96,12 @@ impl Ingest {
     /// [`StoreError`]; the upload cannot go on.
     pub fn push(&mut self, batch: &Bytes) -> Result<(), StoreError> {
         metrics::RECEIVED_BYTES.add(batch.len() as u64);
-        let Self {
-            hasher,
-            lane,
-            proof,
-        } = self;
-        if proof.is_some() {
-            hasher.update(batch);
-            return Ok(());
+        let digests = self.digests.take().ok_or(StoreError::Closed)?;
+        self.digests = Some(digests.update(&self.lane.core, batch)?);
+        match self.proof {
+            Some(_) => Ok(()),
+            None => self.lane.push(batch, false),
         }
-        if batch.len() < TWO_LANES_BYTES {
-            hasher.update(batch);
-            return lane.push(batch, false);
-        }
-        let core = Arc::clone(&lane.core);
-        core.lanes.in_place_scope(|scope| {
-            scope.spawn(|_| hasher.update(batch));
-            lane.push(batch, false)
-        })
     }
 
     /// The file is complete. Its chunks are written (not yet durable) when this returns.
@@ -121,8 +109,9 @@ impl Ingest {
     /// # Errors
     /// [`StoreError`].
     pub fn finish(mut self) -> Result<Ingested, StoreError> {
-        let digests = self.hasher.finish();
+        let digests = self.digests.take().ok_or(StoreError::Closed)?;
         if let Some(blob) = self.proof {
+            let digests = digests.finish()?;
             let blob = Some(blob).filter(|blob| blob.sha256 == digests.sha256);
             metrics::SHARED_BYTES.add(digests.size);
             return Ok(Ingested {
@@ -134,6 +123,7 @@ impl Ingest {
             });
         }
         self.lane.push(&Bytes::new(), true)?;
+        let digests = digests.finish()?;
         let known = self.lane.core.reader()?.blob(&digests.sha256)?;
         // Without a look at the old manifest and the chunks that it names (which may lie twice), an
         // upload of the same bytes would not mend a file whose manifest is damaged.

@@ -15,6 +15,7 @@ mod chunker;
 mod chunks;
 mod commit;
 mod core;
+mod digests;
 mod error;
 mod ingest;
 mod manifests;
