@@ -22,6 +22,8 @@ const MAX_CHECKED: u64 = 1 << 24;
 /// Pack offsets of payloads whose CRC was checked within the scrub period.
 pub(super) struct Checked {
     offsets: RoaringTreemap,
+    /// How many checks were noted; the map itself would count them anew each time.
+    noted: u64,
     since: Instant,
 }
 
@@ -29,12 +31,13 @@ impl Checked {
     pub(super) fn new() -> Self {
         Self {
             offsets: RoaringTreemap::new(),
+            noted: 0,
             since: Instant::now(),
         }
     }
 
     fn renew(&mut self) {
-        if self.since.elapsed() > SCRUB_PERIOD || self.offsets.len() > MAX_CHECKED {
+        if self.since.elapsed() > SCRUB_PERIOD || self.noted > MAX_CHECKED {
             *self = Self::new();
         }
     }
@@ -111,7 +114,8 @@ impl Core {
         if self.read_piece(piece).is_none() {
             return false;
         }
-        self.checked.lock().offsets.insert(piece.pack_offset);
+        let mut checked = self.checked.lock();
+        checked.noted += u64::from(checked.offsets.insert(piece.pack_offset));
         true
     }
 
