@@ -3,6 +3,7 @@
 //! what it was working on is there whole or not at all.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -19,6 +20,10 @@ const NAMES: usize = 96;
 const ROUNDS: usize = 100;
 /// Every so many rounds the index is deleted before the restart.
 const DELETE_INDEX_EVERY: usize = 3;
+/// Every so many rounds the server is also killed while it starts again,
+const KILL_OPENING_EVERY: usize = 2;
+/// within so many microseconds: about as long as opening takes.
+const OPENING_MICROS: usize = 15_000;
 /// Every so many rounds the closed store is verified.
 const VERIFY_EVERY: usize = 10;
 
@@ -158,6 +163,20 @@ fn round(server: &mut Server, choice: &mut Noise, contents: &mut Contents) -> Ve
     heard
 }
 
+/// Starts the server and kills it while it opens the store: recovery must bear being cut off, too.
+fn kill_while_opening(folder: &Folder, choice: &mut Noise) {
+    let mut child = folder
+        .command(&["serve", "--listen", "127.0.0.1:0", "--no-auth"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let moment = choice.below(OPENING_MICROS) as u64;
+    std::thread::sleep(Duration::from_micros(moment));
+    child.kill().expect("it may be killed");
+    child.wait().expect("it ends");
+}
+
 fn rounds() -> usize {
     let given = std::env::var("PACKHOLD_KILL_ROUNDS").ok();
     given.map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))
@@ -178,6 +197,9 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
             .count();
         if number % DELETE_INDEX_EVERY == 0 {
             std::fs::remove_file(folder.index()).expect("there was an index");
+        }
+        if number % KILL_OPENING_EVERY == 0 {
+            kill_while_opening(&folder, &mut choice);
         }
         if number % VERIFY_EVERY == 0 {
             folder.run(&["verify"]).assert_code(0);
