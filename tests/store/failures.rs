@@ -71,6 +71,12 @@ fn a_full_disk_at_any_write_stops_nothing() {
             sim.fail(Call::Write, after, failure);
             let outcome = four_writes(&client);
             assert!(is_full(&outcome), "{failure:?} {after}: {outcome:?}");
+            let length = sim.image().len() as u64;
+            assert_eq!(
+                length,
+                client.pack_bytes(),
+                "{failure:?} {after}: a part stayed"
+            );
             assert_goes_on(&sim, client);
         }
     }
