@@ -34,11 +34,18 @@ pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal
         "Authorization value is not understood",
     ))?;
     let now_ms = app.store.now_ms();
-    let rows = app.store.rows()?;
-    if let Some(known) = app.passwords.remembered(&rows, &name, &password, now_ms)? {
+    let (known, name, password) = {
+        let app = Arc::clone(app);
+        blocking(move || {
+            let rows = app.store.rows()?;
+            let known = app.passwords.remembered(&rows, &name, &password, now_ms)?;
+            Ok((known, name, password))
+        })
+        .await?
+    };
+    if let Some(known) = known {
         return Ok(known);
     }
-    drop(rows);
     // Each hash takes memory and time on purpose: strangers must not have many at once.
     let permit = Arc::clone(&app.hashes).acquire_owned().await;
     let app = Arc::clone(app);

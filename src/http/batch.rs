@@ -40,7 +40,11 @@ pub async fn download(
         return Err(request.no_route());
     };
     let repo = Address::new(project, repo, "")?;
-    authorize(&app.store.rows()?, &principal, Action::Read, &repo)?;
+    let may = {
+        let (app, repo) = (Arc::clone(&app), repo.clone());
+        blocking(move || authorize(&app.store.rows()?, &principal, Action::Read, &repo))
+    };
+    may.await?;
     let json = collect(body, MAX_JSON_BYTES).await?;
     let wanted: Wanted =
         serde_json::from_slice(&json).map_err(|error| ApiError::Content(error.to_string()))?;

@@ -179,14 +179,15 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     let principal = authenticate(&app, &request).await?;
     let address = request.address(&request.service_path()[1..])?;
     let (sender, receiver) = oneshot::channel();
-    {
-        let rows = app.store.rows()?;
-        authorize(&rows, &principal, Action::Delete, &address)?;
-    }
-    domain::delete(&app.store, address, move |result| {
-        // Nobody listens when the client has gone.
-        let _listener = sender.send(result);
-    });
+    blocking(move || {
+        authorize(&app.store.rows()?, &principal, Action::Delete, &address)?;
+        domain::delete(&app.store, address, move |result| {
+            // Nobody listens when the client has gone.
+            let _listener = sender.send(result);
+        });
+        Ok(())
+    })
+    .await?;
     outcome(receiver).await?;
     Ok(success(&request.trace, None::<Nothing>))
 }
