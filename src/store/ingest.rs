@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::StoreError;
+use super::budget::Grant;
 use super::chunks::Found;
 use super::core::Core;
 use super::digests::DigestLane;
@@ -25,6 +26,11 @@ use crate::metrics;
 
 /// Pieces from which on a leaf is written: 32 pages, 64 MiB of a typical file.
 const LEAF_PIECES: usize = 32 * manifest::PAGE_ENTRIES;
+/// A file of which nothing was new so far is probably known as a whole, and then needs no manifest.
+/// So up to this many of its pieces are held back, if the budget grants the memory.
+/// A batch may overshoot it, and the list still must not double once more.
+const HELD_PIECES: usize = (1 << 18) - (1 << 14);
+const HELD_BYTES: u64 = (size_of::<Piece>() as u64) << 18;
 /// A manifest of up to so many pieces sits in the commit.
 const INLINE_PIECES: usize = 16;
 /// Chunks wait no longer than this for their segment to fill.
@@ -63,6 +69,8 @@ struct Lane {
     draft_since: Option<Instant>,
     /// Pieces of the leaf in hand; ends count from its start.
     pieces: Vec<Piece>,
+    /// The memory of pieces that are held back.
+    held: Option<Grant>,
     /// Which pieces lie at which place of the draft.
     unplaced: Vec<(usize, usize)>,
     /// Damaged payloads, and the place of their fresh bytes in the draft.
@@ -150,6 +158,7 @@ impl Lane {
             draft: Draft::default(),
             draft_since: None,
             pieces: Vec::new(),
+            held: None,
             unplaced: Vec::new(),
             healing: Vec::new(),
             leaf_bytes: 0,
@@ -251,7 +260,7 @@ impl Lane {
     /// At the end of a batch: writes what is worth it, and lets go of the batch.
     fn settle(&mut self, last: bool) -> Result<(), StoreError> {
         let waited = self.draft_since.is_some_and(|at| at.elapsed() >= MAX_WAIT);
-        let leaf_full = self.pieces.len() >= LEAF_PIECES;
+        let leaf_full = self.leaf_is_due();
         if last || leaf_full || waited || !self.draft.is_small() || self.core.budget.is_tight() {
             self.flush()?;
         } else {
@@ -261,6 +270,17 @@ impl Lane {
             self.write_leaf()?;
         }
         Ok(())
+    }
+
+    /// Whether the pieces in hand are to be written now.
+    fn leaf_is_due(&mut self) -> bool {
+        if self.pieces.len() < LEAF_PIECES {
+            return false;
+        }
+        if self.new_bytes == 0 && self.held.is_none() {
+            self.held = self.core.budget.grant(HELD_BYTES);
+        }
+        self.new_bytes > 0 || self.held.is_none() || self.pieces.len() >= HELD_PIECES
     }
 
     /// Writes the draft, and tells the pieces where they lie.
@@ -303,7 +323,8 @@ impl Lane {
             leaf_tag: leaf.tag,
             leaf_entries: leaf.entries,
         });
-        self.pieces.clear();
+        self.pieces = Vec::new();
+        self.held = None;
         self.leaf_bytes = 0;
         Ok(())
     }

@@ -164,6 +164,25 @@ fn every_odd_split_gives_the_same_content() {
     }
 }
 
+// A file is so large that its manifest no longer fits into a few pages. Leaves are written while an
+// upload runs, so each repetition wrote them all again, before it was known to be one.
+// What is wholly known costs no more than a name.
+#[test]
+fn a_large_file_under_ten_names_writes_its_manifest_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = open_small(&dir.path().join("pack"));
+    let bytes = noise(77, 9 << 20);
+    client.put("/0", &bytes);
+    let before = client.pack_bytes();
+    for i in 1..10 {
+        client.put(&format!("/{i}"), &bytes);
+    }
+    let grown = client.pack_bytes() - before;
+    assert!(grown * 1000 < before, "{grown} of {before} bytes");
+    assert!(client.get("/9").unwrap() == bytes);
+    client.assert_clean();
+}
+
 #[test]
 fn the_same_bytes_under_ten_names_are_stored_once() {
     let dir = tempfile::tempdir().unwrap();
