@@ -183,7 +183,12 @@ impl Worker {
                 Err(error) if error.is_full() && self.keep_freeing(&mut jobs) => continue,
                 Err(error) => {
                     tracing::error!(%error, "a group of commits failed");
-                    (jobs.len(), Err(Failure::of(error)))
+                    // Those behind the group are tried by themselves.
+                    let count = match self.freeing.len() {
+                        0 => jobs.len(),
+                        taken => taken,
+                    };
+                    (count, Err(Failure::of(error)))
                 }
             };
             if matches!(result, Err(Failure::Index(..))) {
@@ -201,10 +206,10 @@ impl Worker {
     /// The disk is full: tells so to the jobs of the group that free nothing, and keeps those that
     /// do, which may use the reserve. Whether there are any to try again.
     fn keep_freeing(&mut self, jobs: &mut Vec<Box<dyn Job>>) -> bool {
-        let freeing = std::mem::take(&mut self.freeing);
-        if !freeing.contains(&true) || !freeing.contains(&false) {
+        if !self.freeing.contains(&true) || !self.freeing.contains(&false) {
             return false;
         }
+        let freeing = std::mem::take(&mut self.freeing);
         let rest = jobs.split_off(freeing.len());
         for (job, frees) in std::mem::take(jobs).into_iter().zip(freeing) {
             if frees {
@@ -220,9 +225,9 @@ impl Worker {
     /// Commits the first of `jobs`; gives how many.
     fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<usize, GroupError> {
         let core = Arc::clone(&self.core);
+        self.freeing.clear();
         core.pack.writable().map_err(GroupError::Refused)?;
         let mut count = 0;
-        self.freeing.clear();
         self.in_batch(false, |worker, tables| {
             let freeing = &mut worker.freeing;
             let mutations = check_some(jobs, tables, freeing).map_err(GroupError::Before)?;

@@ -22,7 +22,7 @@ use crate::pack::Pack;
 
 pub(super) struct Core {
     pub(super) pack: Pack,
-    /// `None` only while a failed index is being replaced.
+    /// `None` only while a failed index is being replaced, or could not be yet.
     pub(super) index: RwLock<Option<Index>>,
     /// The committer is to replace the index.
     pub(super) index_failed: AtomicBool,
