@@ -2,6 +2,9 @@
 
 #[path = "../support/noise.rs"]
 mod noise;
+#[path = "../support/sim.rs"]
+#[expect(dead_code, reason = "the store's tests use more of it")]
+mod sim;
 #[path = "../support/wire.rs"]
 mod wire;
 
@@ -14,6 +17,7 @@ mod damage;
 mod delete;
 mod download;
 mod folders;
+mod full;
 mod metadata;
 mod operations;
 mod paths;

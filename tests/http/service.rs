@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::tz::TimeZone;
 use packhold::http::{App, Config, serve};
+use packhold::index::Place;
+use packhold::pack::Medium;
 use packhold::store::{Options, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -63,6 +65,22 @@ impl Service {
             ..Options::default()
         };
         let store = Store::open(&directory.path().join("pack"), options).expect("a store");
+        Self::on(store, directory, now_ms, config)
+    }
+
+    /// A service without passwords on a medium that a test simulates.
+    pub fn on_medium(medium: Medium) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open_on(medium, Place::Memory, Options::default()).expect("a store");
+        let config = Config {
+            no_auth: true,
+            auto_create: true,
+            zone: TimeZone::UTC,
+        };
+        Self::on(store, directory, Arc::default(), config)
+    }
+
+    fn on(store: Store, directory: TempDir, now_ms: Arc<AtomicU64>, config: Config) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let bound = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = bound.expect("a port");

@@ -130,7 +130,7 @@ fn deletes_do_not_fail_with_the_uploads_they_wait_beside() {
     for path in ["/old", "/older"] {
         let other = tell.clone();
         client.store.submit(
-            move |_, _| Ok::<_, ()>((vec![user(path)], ())),
+            move |_, _| Ok::<_, ()>((vec![user(path, 1)], ())),
             move |made| {
                 other
                     .send(("put", is_store_full(&made)))
@@ -157,10 +157,11 @@ fn deletes_do_not_fail_with_the_uploads_they_wait_beside() {
     client.assert_clean();
 }
 
-fn user(name: &str) -> Mutation {
+/// A mutation of so many mebibytes.
+fn user(name: &str, mebibytes: usize) -> Mutation {
     Mutation::UserPut(User {
         name: name.to_owned(),
-        password_phc: "x".repeat(1 << 20),
+        password_phc: "x".repeat(mebibytes << 20),
         admin: false,
         created_ms: 0,
     })
@@ -177,20 +178,14 @@ fn a_change_that_no_reader_would_accept_is_refused() {
     let (sim, client) = two_files();
     let huge = |mebibytes: usize| {
         client.store.commit(move |_, _| {
-            let list = (0..mebibytes).map(|i| user(&i.to_string())).collect();
+            let list = (0..mebibytes).map(|i| user(&i.to_string(), 1)).collect();
             Ok::<_, ()>((list, ()))
         })
     };
     assert!(matches!(huge(33), Err(StoreError::Refused(_))));
-    let one = client.store.commit(|_, _| {
-        let user = User {
-            name: "u".to_owned(),
-            password_phc: "x".repeat(17 << 20),
-            admin: false,
-            created_ms: 0,
-        };
-        Ok::<_, ()>((vec![Mutation::UserPut(user)], ()))
-    });
+    let one = client
+        .store
+        .commit(|_, _| Ok::<_, ()>((vec![user("u", 17)], ())));
     assert!(matches!(one, Err(StoreError::Refused(_))));
     assert!(matches!(huge(30), Ok(Ok(()))));
     assert_goes_on(&sim, client);
