@@ -48,7 +48,7 @@ const HOMES: [(&[&str], Place); 18] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
-    (&["bincode"], Only(&["format/meta.rs"])),
+    (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),

@@ -6,7 +6,7 @@ use super::DomainError;
 use super::lookup::{Entry, is_live};
 use super::selection::{Selected, Selection};
 use crate::format::meta::{Node, NodeId, NodeKind};
-use crate::index::Rows;
+use crate::index::{Rank, Rows};
 
 /// Nodes read at once.
 const PAGE: usize = 500;
@@ -14,11 +14,11 @@ const PAGE: usize = 500;
 /// Where in a folder a listing goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Cursor {
-    /// At the first name.
+    /// At the first node.
     #[default]
     Start,
-    /// Behind this name.
-    After(String),
+    /// Behind the node of this rank and name.
+    After(Rank, String),
     /// Nowhere: all was listed.
     End,
 }
@@ -26,7 +26,7 @@ pub enum Cursor {
 /// Some nodes of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Name and node, by name.
+    /// Name and node, folders first, then by name.
     pub nodes: Vec<(String, Node)>,
     /// Where it goes on.
     pub next: Cursor,
@@ -45,7 +45,7 @@ pub fn list(
 ) -> Result<Page, DomainError> {
     let after = match at {
         Cursor::Start => None,
-        Cursor::After(name) => Some(name.as_str()),
+        Cursor::After(rank, name) => Some((*rank, name.as_str())),
         Cursor::End => {
             return Ok(Page {
                 nodes: Vec::new(),
@@ -55,7 +55,7 @@ pub fn list(
     };
     let mut nodes = rows.children(folder, after, limit)?;
     let next = match nodes.last() {
-        Some((name, _)) if nodes.len() == limit => Cursor::After(name.clone()),
+        Some((name, node)) if nodes.len() == limit => Cursor::After(Rank::of(node), name.clone()),
         _ => Cursor::End,
     };
     nodes.retain(|(_, node)| is_live(node, now_ms));
@@ -84,7 +84,7 @@ pub enum Leaf {
     EmptyFolder(String),
 }
 
-/// Gives the files below some folders, depth first, by name.
+/// Gives the files below some folders, depth first; in a folder first the folders, each by name.
 pub struct Tree {
     /// What is still to be walked.
     items: VecDeque<Selected>,

@@ -6,16 +6,18 @@
 //! rows for mutations, at run time and at replay alike. This floor does not see the pack.
 
 mod apply;
+mod compare;
 mod error;
 mod open;
-mod query;
 mod recent;
 mod row;
+mod rows;
 mod tables;
+mod walk;
 
 pub use error::IndexError;
 pub use open::{Batch, Index, Place};
-pub use query::{Reader, Rows};
 pub use recent::Recent;
 pub use row::{Checkpoint, Prefix, prefix};
-pub use tables::Tables;
+pub use rows::{Counts, Expiry, Rank, Rows};
+pub use tables::{Reader, Tables};

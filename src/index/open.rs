@@ -4,11 +4,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::backends::InMemoryBackend;
-use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, TableDefinition,
+    WriteTransaction,
+};
 
-use super::query::Reader;
 use super::row::{Checkpoint, seal_bytes, unseal_bytes};
-use super::tables::{META, SCHEMA, SCHEMA_KEY, Tables};
+use super::tables::{Reader, SCHEMA, SCHEMA_KEY, Tables};
 use super::{IndexError, Rows};
 
 /// Where the index lives.
@@ -98,7 +100,9 @@ impl Index {
 
     fn is_current(&self) -> bool {
         let schema = || -> Result<Option<u64>, IndexError> {
-            let meta = self.database.begin_read()?.open_table(META)?;
+            // Only this table: the others of another schema cannot be opened.
+            let meta = TableDefinition::<&str, &[u8]>::new("meta");
+            let meta = self.database.begin_read()?.open_table(meta)?;
             let row = meta.get(SCHEMA_KEY)?;
             let Some(row) = row else { return Ok(None) };
             let bytes = unseal_bytes("meta", &[SCHEMA_KEY.as_bytes()], row.value())?;

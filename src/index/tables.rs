@@ -1,62 +1,133 @@
-//! The tables, and the handle through which a write transaction reads and changes them.
+//! The tables, and the handles through which a snapshot reads them and a write transaction reads and
+//! changes them.
 
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction,
+};
 
 use super::IndexError;
 use super::row::{Checkpoint, Prefix, seal_bytes};
 
 /// Changes with every change of a table or row; an index of another schema is rebuilt.
-pub(super) const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 2;
 
+/// A row: see [`super::row`].
 pub(super) type Bytes = &'static [u8];
+pub(super) type Str = &'static str;
 
-/// `checkpoint`, `next_node`, `schema`.
-pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
-/// Chunk digest prefix → offset of its segment-table entry; the lowest, if it lies twice.
-pub(super) const CHUNKS: TableDefinition<'_, &Prefix, u64> = TableDefinition::new("chunks");
-/// sha256 → content.
-pub(super) const BLOBS: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("blobs");
-/// (parent id, name) → node.
-pub(super) const NODES: TableDefinition<'_, (u64, &str), Bytes> = TableDefinition::new("nodes");
-/// Name → project.
-pub(super) const PROJECTS: TableDefinition<'_, &str, Bytes> = TableDefinition::new("projects");
-/// (project, name) → repository.
-pub(super) const REPOS: TableDefinition<'_, (&str, &str), Bytes> = TableDefinition::new("repos");
-/// Name → user.
-pub(super) const USERS: TableDefinition<'_, &str, Bytes> = TableDefinition::new("users");
-/// Offset of a damaged payload → where an intact copy lies.
-pub(super) const RELOCATED: TableDefinition<'_, u64, Bytes> = TableDefinition::new("relocated");
+/// Names each table once: its field, its key and value, and what is in it.
+macro_rules! tables {
+    ($($(#[$doc:meta])+ $field:ident: $key:ty => $value:ty;)+) => {
+        /// All tables of a write transaction. Reads see what was applied before.
+        pub struct Tables<'t> {
+            $($(#[$doc])+ pub(super) $field: Table<'t, $key, $value>,)+
+        }
+
+        /// A snapshot of the index.
+        pub struct Reader {
+            $($(#[$doc])+ pub(super) $field: ReadOnlyTable<$key, $value>,)+
+        }
+
+        impl<'t> Tables<'t> {
+            pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self, IndexError> {
+                Ok(Self {
+                    $($field: {
+                        let table = TableDefinition::<$key, $value>::new(stringify!($field));
+                        txn.open_table(table)?
+                    },)+
+                })
+            }
+        }
+
+        impl Reader {
+            pub(super) fn open(txn: &ReadTransaction) -> Result<Self, IndexError> {
+                Ok(Self {
+                    $($field: {
+                        let table = TableDefinition::<$key, $value>::new(stringify!($field));
+                        txn.open_table(table)?
+                    },)+
+                })
+            }
+        }
+
+        /// What can be read: a snapshot, or a write transaction.
+        pub(super) trait Source {
+            $($(#[$doc])+ fn $field(&self) -> &impl ReadableTable<$key, $value>;)+
+        }
+
+        impl Source for Reader {
+            $(fn $field(&self) -> &impl ReadableTable<$key, $value> {
+                &self.$field
+            })+
+        }
+
+        impl Source for Tables<'_> {
+            $(fn $field(&self) -> &impl ReadableTable<$key, $value> {
+                &self.$field
+            })+
+        }
+    };
+}
+
+tables! {
+    /// `checkpoint`, `next_node`, `schema`.
+    meta: Str => Bytes;
+    /// Chunk digest prefix → offset of its segment-table entry; the lowest, if it lies twice.
+    chunks: &'static Prefix => u64;
+    /// sha256 → content.
+    blobs: &'static [u8; 32] => Bytes;
+    /// (parent id, rank, name) → node: folders come before files.
+    nodes: (u64, u8, Str) => Bytes;
+    /// Folder id → how many folders and files are in it, expired ones too.
+    counts: u64 => Bytes;
+    /// (when, parent id, name) of the files that expire.
+    expiries: (u64, u64, Str) => ();
+    /// Ids of deleted folders whose nodes are still to be forgotten.
+    dropped: u64 => ();
+    /// Name → project.
+    projects: Str => Bytes;
+    /// (project, name) → repository.
+    repos: (Str, Str) => Bytes;
+    /// Name → user.
+    users: Str => Bytes;
+    /// (project, repository or nothing, user) → what the user may do there.
+    grants: (Str, Str, Str) => Bytes;
+    /// sha256 of the secret → temporary token.
+    tokens: &'static [u8; 32] => Bytes;
+    /// Id → upload in blocks.
+    sessions: &'static [u8; 16] => Bytes;
+    /// (session, key) → block.
+    blocks: (&'static [u8; 16], u64) => Bytes;
+    /// Offset of a damaged payload → where an intact copy lies.
+    relocated: u64 => Bytes;
+}
+
+/// Calls `$visit!(field)` for every table that must be the same in two indexes of one pack.
+macro_rules! each_derived_table {
+    ($visit:ident) => {
+        $visit!(meta);
+        $visit!(blobs);
+        $visit!(nodes);
+        $visit!(counts);
+        $visit!(expiries);
+        $visit!(dropped);
+        $visit!(projects);
+        $visit!(repos);
+        $visit!(users);
+        $visit!(grants);
+        $visit!(tokens);
+        $visit!(sessions);
+        $visit!(blocks);
+        $visit!(relocated);
+    };
+}
+pub(super) use each_derived_table;
 
 pub(super) const CHECKPOINT: &str = "checkpoint";
 pub(super) const NEXT_NODE: &str = "next_node";
 pub(super) const SCHEMA_KEY: &str = "schema";
 
-/// All tables of a write transaction. Reads see what was applied before.
-pub struct Tables<'t> {
-    pub(super) meta: Table<'t, &'static str, Bytes>,
-    pub(super) chunks: Table<'t, &'static Prefix, u64>,
-    pub(super) blobs: Table<'t, &'static [u8; 32], Bytes>,
-    pub(super) nodes: Table<'t, (u64, &'static str), Bytes>,
-    pub(super) projects: Table<'t, &'static str, Bytes>,
-    pub(super) repos: Table<'t, (&'static str, &'static str), Bytes>,
-    pub(super) users: Table<'t, &'static str, Bytes>,
-    pub(super) relocated: Table<'t, u64, Bytes>,
-}
-
-impl<'t> Tables<'t> {
-    pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self, IndexError> {
-        Ok(Self {
-            meta: txn.open_table(META)?,
-            chunks: txn.open_table(CHUNKS)?,
-            blobs: txn.open_table(BLOBS)?,
-            nodes: txn.open_table(NODES)?,
-            projects: txn.open_table(PROJECTS)?,
-            repos: txn.open_table(REPOS)?,
-            users: txn.open_table(USERS)?,
-            relocated: txn.open_table(RELOCATED)?,
-        })
-    }
-
+impl Tables<'_> {
     /// Sets what the index covers when this transaction commits.
     ///
     /// # Errors
@@ -80,13 +151,5 @@ impl<'t> Tables<'t> {
             }
         }
         Ok(())
-    }
-
-    /// Where the chunk with this prefix lies, as far as rows know.
-    ///
-    /// # Errors
-    /// [`IndexError::Database`].
-    pub fn chunk(&self, key: &Prefix) -> Result<Option<u64>, IndexError> {
-        Ok(self.chunks.get(key)?.map(|guard| guard.value()))
     }
 }

@@ -389,8 +389,7 @@ fn check_some(
     let mut bytes = 0;
     for job in jobs {
         let mutations = job.check(tables, &mut ids);
-        let frees = |m: &Mutation| matches!(m, Mutation::NodeDelete(_));
-        freeing.push(mutations.iter().all(frees));
+        freeing.push(mutations.iter().all(only_frees));
         for mutation in mutations {
             tables.apply(&mutation)?;
             bytes += mutation.encoded_len();
@@ -401,6 +400,20 @@ fn check_some(
         }
     }
     Ok(all)
+}
+
+/// Whether a mutation only makes space free, and so may use the reserve of a full disk.
+fn only_frees(mutation: &Mutation) -> bool {
+    matches!(
+        mutation,
+        Mutation::NodeDelete(_)
+            | Mutation::FolderSweep(_)
+            | Mutation::RepoDelete(_)
+            | Mutation::ProjectDelete(_)
+            | Mutation::SessionDelete(_)
+            | Mutation::TokenDelete(_)
+            | Mutation::UserDelete(_)
+    )
 }
 
 /// Takes what else waits; and whether the store is being closed.

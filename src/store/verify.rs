@@ -16,7 +16,7 @@ use crate::format::meta::{Blob, Mutation, NodeId, NodeKind, Relocated};
 use crate::format::record::Frame;
 use crate::format::scan::{self, Damage, Position, Prefix, Record};
 use crate::format::segment::Entry;
-use crate::index::{Index, Place, Reader, Rows, prefix};
+use crate::index::{Index, Place, Rank, Reader, Rows, prefix};
 
 /// Lines of each kind in a report at most.
 const MAX_LINES: usize = 1000;
@@ -325,7 +325,7 @@ impl Run<'_> {
             Ok(())
         })?;
         self.report.blobs = blobs;
-        for repo in self.reader.repos()? {
+        for repo in self.reader.every_repo()? {
             let mut place = DamagedFile {
                 project: repo.project.clone(),
                 repo: repo.name.clone(),
@@ -358,13 +358,14 @@ impl Run<'_> {
         place: &mut DamagedFile,
         damaged: &HashMap<Sha256, String>,
     ) -> Result<(), StoreError> {
-        let mut after = None;
+        let mut after: Option<(Rank, String)> = None;
         loop {
-            let children = self.reader.children(folder, after.as_deref(), 1000)?;
-            let Some((last, _)) = children.last() else {
+            let behind = after.as_ref().map(|(rank, name)| (*rank, name.as_str()));
+            let children = self.reader.children(folder, behind, 1000)?;
+            let Some((last, node)) = children.last() else {
                 return Ok(());
             };
-            after = Some(last.clone());
+            after = Some((Rank::of(node), last.clone()));
             for (name, node) in children {
                 let len = place.path.len();
                 place.path.push('/');
