@@ -213,7 +213,12 @@ pub fn put_admin(store: &Store, password: &str) -> Result<(), DomainError> {
 /// # Errors
 /// [`StoreError::System`] without randomness.
 pub fn random_password() -> Result<String, DomainError> {
-    let mut bytes = [0; 12];
+    Ok(hex::encode(random_bytes::<12>()?))
+}
+
+/// Bytes that nobody guesses.
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], DomainError> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }

@@ -2,11 +2,13 @@
 //! is an argument.
 
 pub mod auth;
+pub mod blocks;
 mod delete;
 mod error;
 mod lookup;
 pub mod path;
 mod selection;
+mod sweep;
 mod tree;
 mod upload;
 
@@ -14,5 +16,6 @@ pub use delete::delete;
 pub use error::DomainError;
 pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, repository};
 pub use selection::{Selected, Selection, select};
+pub use sweep::Sweeper;
 pub use tree::{Cursor, Leaf, Page, Tree, list};
 pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};

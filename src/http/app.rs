@@ -1,13 +1,15 @@
 //! What all handlers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::error::ApiError;
 use crate::domain::DomainError;
 use crate::domain::auth::Passwords;
+use crate::domain::blocks::Digesting;
 use crate::store::Store;
 
 /// Password hashes computed at once; each takes 19 MiB.
@@ -22,6 +24,19 @@ pub struct Config {
     pub auto_create: bool,
     /// The zone in which times are told.
     pub zone: TimeZone,
+    /// How often what is gone is swept.
+    pub sweep_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            no_auth: false,
+            auto_create: true,
+            zone: TimeZone::UTC,
+            sweep_every: Duration::from_secs(10),
+        }
+    }
 }
 
 /// The running service.
@@ -30,6 +45,10 @@ pub struct App {
     pub(super) config: Config,
     pub(super) passwords: Arc<Passwords>,
     pub(super) hashes: Arc<Semaphore>,
+    /// Whose blocks are being digested.
+    pub(super) digesting: Digesting,
+    /// Wakes the sweeper, when something was deleted.
+    pub(super) to_sweep: Notify,
 }
 
 impl App {
@@ -43,6 +62,8 @@ impl App {
             config,
             passwords: Arc::new(Passwords::new()?),
             hashes: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            digesting: Digesting::default(),
+            to_sweep: Notify::new(),
         })
     }
 }

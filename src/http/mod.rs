@@ -8,6 +8,7 @@ mod archive;
 pub mod artifact;
 mod auth;
 mod batch;
+mod blocks;
 mod body;
 pub mod conditional;
 mod download;
@@ -21,6 +22,7 @@ mod request;
 mod routes;
 mod server;
 mod stream;
+mod sweep;
 mod view;
 
 pub use app::{App, Config};

@@ -5,7 +5,12 @@
 //! | `PUT` | `/generic/{project}/{repo}/{path}` | [`generic::put`] |
 //! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
 //! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
+//! | `PUT` with `X-BKREPO-UPLOAD-ID` | the same | a block: [`blocks::put`] |
 //! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
+//! | `POST` | `/generic/{separate,block}/{project}/{repo}/{path}` | [`blocks::start`] |
+//! | `GET` | the same | [`blocks::list`] |
+//! | `PUT` | the same | [`blocks::complete`] |
+//! | `DELETE` | the same | [`blocks::abort`] |
 //! | `GET` | `/packhold/stats` | [`ops::stats`] |
 //! | `POST` | `/packhold/verify` | [`ops::verify`] |
 //! | `GET` | `/metrics` | [`ops::metrics`] |
@@ -23,11 +28,13 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::app::App;
+use super::auth::authenticate;
 use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{batch, generic, ops};
+use super::{batch, blocks, generic, ops};
+use crate::format::meta::Dialect;
 use crate::metrics;
 
 /// Every route.
@@ -91,6 +98,13 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
             batch::download(app, request, body).await
         }
         (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
+        (["generic", name @ ("separate" | "block"), ..], _) => {
+            let dialect = match *name {
+                "separate" => Dialect::Offset,
+                _ => Dialect::Sequence,
+            };
+            block_upload(app, request, dialect).await
+        }
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
         (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,
@@ -104,6 +118,23 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
         (["packhold", "stats"] | ["metrics"], _) => not_allowed(&method, "GET"),
         (["healthz" | "readyz"], _) => not_allowed(&method, "GET, HEAD"),
         _ => Err(request.no_route()),
+    }
+}
+
+/// An upload in blocks, but for the blocks themselves.
+async fn block_upload(
+    app: Arc<App>,
+    request: Request,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let principal = authenticate(&app, &request).await?;
+    let at = (principal, request.address(&request.service_path()[2..])?);
+    match request.method {
+        Method::POST => blocks::start(app, request, at, dialect).await,
+        Method::GET => blocks::list(app, request, at, dialect).await,
+        Method::PUT => blocks::complete(app, request, at, dialect).await,
+        Method::DELETE => blocks::abort(app, request, at, dialect).await,
+        ref method => not_allowed(method, "GET, POST, PUT, DELETE"),
     }
 }
 

@@ -10,6 +10,7 @@ mod wire;
 
 mod auth;
 mod batch;
+mod blocks;
 mod concurrent;
 mod conditions;
 mod connections;

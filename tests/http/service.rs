@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::tz::TimeZone;
 use packhold::http::{App, Config, serve};
 use packhold::index::Place;
 use packhold::pack::Medium;
@@ -38,6 +37,7 @@ pub struct Service {
     runtime: Option<Runtime>,
     directory: TempDir,
     now_ms: Arc<AtomicU64>,
+    config: Config,
     pub store: Store,
     pub address: SocketAddr,
 }
@@ -50,22 +50,25 @@ impl Service {
 
     /// A service with passwords, UTC, and what `change` does to that.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
-            no_auth: false,
-            auto_create: true,
-            zone: TimeZone::UTC,
-        };
+        let mut config = Config::default();
         change(&mut config);
         let directory = tempfile::tempdir().expect("a directory");
         let now_ms = Arc::new(AtomicU64::new(START_MS));
-        let clock = Arc::clone(&now_ms);
-        let options = Options {
-            clock: Arc::new(move || clock.load(Ordering::SeqCst)),
-            index_cache_bytes: 4 << 20,
-            ..Options::default()
-        };
-        let store = Store::open(&directory.path().join("pack"), options).expect("a store");
+        let store = open(&directory, &now_ms);
         Self::on(store, directory, now_ms, config)
+    }
+
+    /// Stops the service, and starts another one on the pack that it leaves, and that alone.
+    pub fn restarted(mut self) -> Self {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        self.store.close();
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::copy(self.pack(), directory.path().join("pack")).expect("a copy of the pack");
+        let now_ms = Arc::clone(&self.now_ms);
+        let store = open(&directory, &now_ms);
+        Self::on(store, directory, now_ms, self.config.clone())
     }
 
     /// A service without passwords on a medium that a test simulates.
@@ -74,8 +77,7 @@ impl Service {
         let store = Store::open_on(medium, Place::Memory, Options::default()).expect("a store");
         let config = Config {
             no_auth: true,
-            auto_create: true,
-            zone: TimeZone::UTC,
+            ..Config::default()
         };
         Self::on(store, directory, Arc::default(), config)
     }
@@ -85,12 +87,13 @@ impl Service {
         let bound = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = bound.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let app = Arc::new(App::new(store.clone(), config).expect("an app"));
+        let app = Arc::new(App::new(store.clone(), config.clone()).expect("an app"));
         runtime.spawn(serve(app, listener, std::future::pending()));
         Self {
             runtime: Some(runtime),
             directory,
             now_ms,
+            config,
             store,
             address,
         }
@@ -146,6 +149,17 @@ impl Service {
         // The repository is not there before its first file.
         assert!([251_006, 251_010].contains(&code), "{path}: {code}");
     }
+}
+
+/// A store in a directory, by the clock of a test.
+fn open(directory: &TempDir, now_ms: &Arc<AtomicU64>) -> Store {
+    let clock = Arc::clone(now_ms);
+    let options = Options {
+        clock: Arc::new(move || clock.load(Ordering::SeqCst)),
+        index_cache_bytes: 4 << 20,
+        ..Options::default()
+    };
+    Store::open(&directory.path().join("pack"), options).expect("a store")
 }
 
 impl Drop for Service {
