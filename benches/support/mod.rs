@@ -226,15 +226,11 @@ impl Server {
     /// Uploads and gives the sha256 that the server answers.
     pub fn put(&self, name: &str, bytes: &[u8], declared: Option<&str>) -> String {
         let declared = declared.map_or(String::new(), |d| format!("X-BKREPO-SHA256: {d}\r\n"));
-        let head = format!(
-            "PUT /generic/bench/files/{name} HTTP/1.1\r\nHost: b\r\nConnection: close\r\n{declared}Content-Length: {}\r\n\r\n",
-            bytes.len()
+        let text = self.call(
+            &format!("PUT /generic/bench/files/{name}"),
+            &declared,
+            bytes,
         );
-        let mut answer = Vec::new();
-        let mut stream = self.send(&head, bytes);
-        stream.read_to_end(&mut answer).expect("an answer");
-        let text = String::from_utf8_lossy(&answer);
-        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
         let (_, rest) = text.split_once("\"sha256\":\"").expect("a digest");
         rest[..64].to_owned()
     }
@@ -269,6 +265,49 @@ impl Server {
         }
         assert_eq!(received, len);
         crc.finalize()
+    }
+
+    /// Begins an upload in blocks.
+    pub fn start_blocks(&self, name: &str) -> String {
+        let text = self.call(
+            &format!("POST /generic/separate/bench/files/{name}"),
+            "",
+            &[],
+        );
+        let (_, rest) = text.split_once("\"uploadId\":\"").expect("an id");
+        rest[..57].to_owned()
+    }
+
+    /// Sends a block.
+    pub fn put_block(&self, name: &str, id: &str, offset: usize, block: &[u8]) {
+        let headers = format!(
+            "X-BKREPO-UPLOAD-ID: {id}\r\nUPLOAD-TYPE: SEPARATE-UPLOAD\r\nX-BKREPO-OFFSET: {offset}\r\n"
+        );
+        self.call(&format!("PUT /generic/bench/files/{name}"), &headers, block);
+    }
+
+    /// Makes the file of its blocks.
+    pub fn complete_blocks(&self, name: &str, id: &str, len: usize) {
+        let headers = format!("X-BKREPO-UPLOAD-ID: {id}\r\nX-BKREPO-SIZE: {len}\r\n");
+        self.call(
+            &format!("PUT /generic/separate/bench/files/{name}"),
+            &headers,
+            &[],
+        );
+    }
+
+    /// A request that must succeed; gives the whole answer.
+    fn call(&self, line: &str, headers: &str, body: &[u8]) -> String {
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: b\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut answer = Vec::new();
+        let mut stream = self.send(&head, body);
+        stream.read_to_end(&mut answer).expect("an answer");
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        text
     }
 
     fn send(&self, head: &str, body: &[u8]) -> TcpStream {
