@@ -102,4 +102,6 @@ fn blocks(bench: &mut Bench, bytes: &[u8], crc: u32) {
         crc,
         "what is served is what came"
     );
+    let stats = server.store.stats().expect("stats");
+    assert_eq!((stats.files, stats.logical_bytes), (1, bytes.len() as u64));
 }

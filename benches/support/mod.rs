@@ -83,14 +83,14 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn median(times: &[Duration]) -> Duration {
+pub fn median(times: &[Duration]) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 /// Commit, processor, cores, file system.
-fn machine() -> String {
+pub fn machine() -> String {
     let run = |program: &str, args: &[&str]| {
         let output = std::process::Command::new(program).args(args).output();
         let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
@@ -184,6 +184,7 @@ fn address(name: &str) -> Address {
 
 /// A server on a free port of the loopback, with a store of its own.
 pub struct Server {
+    pub store: Store,
     address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -198,7 +199,7 @@ impl Server {
             no_auth: true,
             ..Config::default()
         };
-        let app = Arc::new(App::new(store, config).expect("a service"));
+        let app = Arc::new(App::new(store.clone(), config).expect("a service"));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -216,6 +217,7 @@ impl Server {
             });
         });
         Self {
+            store,
             address: told.recv().expect("an address"),
             stop: Some(stop),
             thread: Some(thread),
@@ -297,7 +299,7 @@ impl Server {
     }
 
     /// A request that must succeed; gives the whole answer.
-    fn call(&self, line: &str, headers: &str, body: &[u8]) -> String {
+    pub fn call(&self, line: &str, headers: &str, body: &[u8]) -> String {
         let head = format!(
             "{line} HTTP/1.1\r\nHost: b\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
             body.len()

@@ -14,6 +14,7 @@ mod blocks;
 mod concurrent;
 mod conditions;
 mod connections;
+mod consistency;
 mod damage;
 mod delete;
 mod download;
