@@ -11,6 +11,7 @@ mod wire;
 mod auth;
 mod batch;
 mod blocks;
+mod clients;
 mod concurrent;
 mod conditions;
 mod connections;
