@@ -6,13 +6,16 @@ mod delete;
 mod error;
 mod lookup;
 pub mod path;
+pub mod projects;
 mod selection;
+pub mod token;
 mod tree;
 mod upload;
+pub mod users;
 
 pub use delete::delete;
 pub use error::DomainError;
 pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, repository};
 pub use selection::{Selected, Selection, select};
 pub use tree::{Cursor, Leaf, Page, Tree, list};
-pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};
+pub use upload::{Declared, MayCreate, Precondition, State, Stored, Upload, begin, check, finish};

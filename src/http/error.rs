@@ -40,6 +40,9 @@ pub enum ApiError {
     /// A header that must be there is not.
     #[error("Header [{0}] is missing")]
     HeaderMissing(&'static str),
+    /// A parameter that must be there is not.
+    #[error("Parameter [{0}] is missing")]
+    Missing(&'static str),
     /// A parameter has a value that it cannot have.
     #[error("Parameter [{0}] is invalid")]
     Parameter(&'static str),
@@ -100,6 +103,7 @@ impl ApiError {
             Self::Param(ParamError::DigestMalformed { .. }) => (StatusCode::BAD_REQUEST, 251_003),
             Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
+            Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
             Self::Content(_) => (StatusCode::BAD_REQUEST, 250_106),
             Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
@@ -132,6 +136,16 @@ impl ApiError {
             Self::Domain(DomainError::NotEmpty(path)) => {
                 format!("Folder is not empty: [{path}]")
             }
+            Self::Domain(DomainError::Invalid { what, why }) => {
+                format!("Parameter [{what}] is invalid: {why}")
+            }
+            Self::Domain(DomainError::NoProject(name)) => format!("Project [{name}] not found"),
+            Self::Domain(DomainError::ProjectExists(name)) => format!("Project [{name}] existed"),
+            Self::Domain(DomainError::RepoExists(name)) => format!("Repository [{name}] existed"),
+            Self::Domain(DomainError::TokenInvalid(why)) => {
+                format!("Temporary token invalid: [{why}]")
+            }
+            Self::Domain(DomainError::TokenExpired) => "Temporary token expired".to_owned(),
             _ if status.is_server_error() => BUSY.to_owned(),
             other => other.to_string(),
         }
@@ -145,6 +159,15 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::Path(_) => (StatusCode::BAD_REQUEST, 251_011),
         DomainError::Name(_) | DomainError::Root("replaced") => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::Root(_) => (StatusCode::BAD_REQUEST, 250_112),
+        DomainError::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
+        DomainError::UserExists(_) => (StatusCode::BAD_REQUEST, 250_201),
+        DomainError::NoUser(_) => (StatusCode::BAD_REQUEST, 250_202),
+        DomainError::NoProject(_) => (StatusCode::NOT_FOUND, 251_004),
+        DomainError::ProjectExists(_) => (StatusCode::BAD_REQUEST, 251_005),
+        DomainError::RepoExists(_) => (StatusCode::BAD_REQUEST, 251_007),
+        DomainError::InUse(_) => (StatusCode::BAD_REQUEST, 251_008),
+        DomainError::TokenInvalid(_) => (StatusCode::BAD_REQUEST, 251_021),
+        DomainError::TokenExpired => (StatusCode::BAD_REQUEST, 251_022),
         DomainError::NoRepository { .. } => (StatusCode::NOT_FOUND, 251_006),
         DomainError::NotFound(_) => (StatusCode::NOT_FOUND, 251_010),
         DomainError::Exists(_) => (StatusCode::BAD_REQUEST, 251_012),

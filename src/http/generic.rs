@@ -2,25 +2,28 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::sync::oneshot;
-use warp::http::HeaderValue;
+use warp::http::{HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, blocking};
+use super::app::{App, blocking, commit};
 use super::archive;
-use super::auth::{authenticate, authorize};
+use super::auth::{authenticate, authorize, may_create};
 use super::body::receive;
 use super::conditional::{self, Outcome, Validators};
-use super::download::prepare;
+use super::download::{Prepared, prepare};
 use super::error::ApiError;
 use super::folder;
 use super::params;
 use super::request::{Body, Request};
-use super::view::{NodeView, success};
+use super::view::{NodeView, Nothing, success};
 use crate::domain::auth::{Action, Principal};
-use crate::domain::{self, Address, Declared, DomainError, Precondition, State, Stored, Upload};
-use crate::store::StoreError;
+use crate::domain::{
+    self, Address, Declared, DomainError, MayCreate, Precondition, State, Stored, Upload,
+};
+use crate::format::meta::NodeId;
+use crate::index::Rows;
+use crate::store::{Ids, StoreError};
 
 const OVERWRITE: &str = "x-bkrepo-overwrite";
 const SHA256: &str = "x-bkrepo-sha256";
@@ -43,7 +46,23 @@ async fn outcome<T>(receiver: oneshot::Receiver<Result<T, DomainError>>) -> Resu
 /// # Errors
 /// [`ApiError`].
 pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
-    let stored = take_in(&app, &request, body).await?;
+    let principal = authenticate(&app, &request).await?;
+    let address = request.address(&request.service_path()[1..])?;
+    put_as(app, request, body, principal, address).await
+}
+
+/// Takes in a file at an address from somebody who is already known.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn put_as(
+    app: Arc<App>,
+    request: Request,
+    body: &mut Body,
+    principal: Principal,
+    address: Address,
+) -> Result<Response, ApiError> {
+    let stored = take_in(&app, &request, body, principal, address).await?;
     let size = stored.file.blob.size;
     let view = NodeView::file(&stored.file, &app.config.zone);
     let mut response = success(&request.trace, Some(view));
@@ -65,20 +84,26 @@ pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Res
     Ok(response)
 }
 
-async fn take_in(app: &Arc<App>, request: &Request, body: &mut Body) -> Result<Stored, ApiError> {
-    let principal = authenticate(app, request).await?;
-    let address = request.address(&request.service_path()[1..])?;
-    let upload = upload(app, request, address, &principal)?;
+async fn take_in(
+    app: &Arc<App>,
+    request: &Request,
+    body: &mut Body,
+    principal: Principal,
+    address: Address,
+) -> Result<Stored, ApiError> {
+    let mut upload = upload(request, address, &principal)?;
     let size = request.content_length();
-    let ingest = {
-        let (app, upload) = (Arc::clone(app), upload.clone());
+    let (upload, ingest) = {
+        let app = Arc::clone(app);
         blocking(move || {
             {
                 let rows = app.store.rows()?;
                 authorize(&rows, &principal, Action::Write, &upload.address)?;
+                upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
                 domain::check(&rows, &upload, app.store.now_ms())?;
             }
-            Ok(domain::begin(&app.store, &upload, size)?)
+            let ingest = domain::begin(&app.store, &upload, size)?;
+            Ok((upload, ingest))
         })
         .await?
     };
@@ -93,12 +118,7 @@ async fn take_in(app: &Arc<App>, request: &Request, body: &mut Body) -> Result<S
 }
 
 /// What the headers say about an upload.
-fn upload(
-    app: &App,
-    request: &Request,
-    address: Address,
-    principal: &Principal,
-) -> Result<Upload, ApiError> {
+fn upload(request: &Request, address: Address, principal: &Principal) -> Result<Upload, ApiError> {
     let headers = &request.headers;
     refuse_blocks(request)?;
     let sha256 = params::digest_header(headers, SHA256, 64)?;
@@ -115,7 +135,8 @@ fn upload(
         },
         precondition: precondition(request),
         by: principal.name().to_owned(),
-        may_create: app.config.auto_create && principal.is_admin(),
+        may_create: MayCreate::Nothing,
+        permit: principal.permit(),
     })
 }
 
@@ -153,22 +174,60 @@ fn precondition(request: &Request) -> Precondition {
 /// [`ApiError`].
 pub async fn get(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    blocking(move || {
-        let address = request.address(&request.service_path()[1..])?;
-        let rows = app.store.rows()?;
-        authorize(&rows, &principal, Action::Read, &address)?;
-        let now_ms = app.store.now_ms();
-        if let Some(file) = domain::file(&rows, &address, now_ms)? {
-            return Ok(prepare(&app, &request, file)?.respond(&request));
-        }
-        let id = domain::folder(&rows, &address, now_ms)?;
-        Ok(if params::query_flag(&request.query, "download") {
-            archive::folder(&app, &request, &address, id)
-        } else {
-            folder::index(&app, &request, &address, id)
+    let address = request.address(&request.service_path()[1..])?;
+    get_as(app, request, principal, address).await
+}
+
+/// What a download found.
+enum Found {
+    File(Box<Prepared>),
+    Folder(NodeId),
+}
+
+/// Answers somebody who is already known with what is at an address. A token that counts its uses
+/// gives a permit for every answer with a body, before the first byte of it.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn get_as(
+    app: Arc<App>,
+    request: Request,
+    principal: Principal,
+    address: Address,
+) -> Result<Response, ApiError> {
+    let permit = principal.permit();
+    let (found, request, address) = {
+        let app = Arc::clone(&app);
+        blocking(move || {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Read, &address)?;
+            let now_ms = app.store.now_ms();
+            let found = match domain::file(&rows, &address, now_ms)? {
+                Some(file) => Found::File(Box::new(prepare(&app, &request, file)?)),
+                None => Found::Folder(domain::folder(&rows, &address, now_ms)?),
+            };
+            Ok((found, request, address))
         })
+        .await?
+    };
+    let sends = request.method == Method::GET
+        && match &found {
+            Found::File(file) => file.sends(),
+            Found::Folder(_) => true,
+        };
+    if let Some(token) = permit.filter(|_| sends) {
+        let take = move |rows: &dyn Rows, _: &mut Ids| {
+            Ok((vec![domain::token::take_permit(rows, &token)?], ()))
+        };
+        commit(&app, take).await?;
+    }
+    Ok(match found {
+        Found::File(file) => file.respond(&request),
+        Found::Folder(id) if params::query_flag(&request.query, "download") => {
+            archive::folder(&app, &request, &address, id)
+        }
+        Found::Folder(id) => folder::index(&app, &request, &address, id),
     })
-    .await
 }
 
 /// `DELETE`.
@@ -191,7 +250,3 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     outcome(receiver).await?;
     Ok(success(&request.trace, None::<Nothing>))
 }
-
-/// `data: null`.
-#[derive(Serialize)]
-struct Nothing {}

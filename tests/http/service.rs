@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::tz::TimeZone;
 use packhold::http::{App, Config, serve};
 use packhold::index::Place;
 use packhold::pack::Medium;
@@ -50,11 +49,7 @@ impl Service {
 
     /// A service with passwords, UTC, and what `change` does to that.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
-            no_auth: false,
-            auto_create: true,
-            zone: TimeZone::UTC,
-        };
+        let mut config = Config::default();
         change(&mut config);
         let directory = tempfile::tempdir().expect("a directory");
         let now_ms = Arc::new(AtomicU64::new(START_MS));
@@ -74,8 +69,7 @@ impl Service {
         let store = Store::open_on(medium, Place::Memory, Options::default()).expect("a store");
         let config = Config {
             no_auth: true,
-            auto_create: true,
-            zone: TimeZone::UTC,
+            ..Config::default()
         };
         Self::on(store, directory, Arc::default(), config)
     }
