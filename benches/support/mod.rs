@@ -196,8 +196,7 @@ impl Server {
         let store = Store::open(&dir.path().join("b.pack"), Options::default()).expect("a store");
         let config = Config {
             no_auth: true,
-            auto_create: true,
-            zone: jiff::tz::TimeZone::UTC,
+            ..Config::default()
         };
         let app = Arc::new(App::new(store, config).expect("a service"));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -103,10 +103,9 @@ pub async fn repo(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
         }
         ([] | ["create"] | ["update", _, _], _) => not_allowed(&method, "POST"),
         (["delete", _, _], _) => not_allowed(&method, "DELETE"),
-        (
-            ["info", _, _] | ["info", _, _, _] | ["exist", _, _] | ["list", _] | ["page", _, _, _],
-            _,
-        ) => not_allowed(&method, "GET"),
+        (["info" | "exist", _, _] | ["info" | "page", _, _, _] | ["list", _], _) => {
+            not_allowed(&method, "GET")
+        }
         _ => Err(request.no_route()),
     }
 }

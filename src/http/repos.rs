@@ -203,13 +203,13 @@ async fn read_page(
     let fits = filter(&request.query);
     let first = (number - 1).saturating_mul(size);
     let upto = first.saturating_add(size);
-    let (app, kept) = (Arc::clone(app), Vec::new());
+    let app = Arc::clone(app);
     blocking(move || {
         let rows = app.store.rows()?;
         if principal.is_admin() {
             projects::project(&rows, &project)?;
         }
-        let (mut total, mut records) = (0_u64, kept);
+        let (mut total, mut records) = (0_u64, Vec::new());
         projects::each_readable_repo(&rows, &principal, &project, |repo| {
             if fits(&repo) {
                 if (first..upto).contains(&total) {
