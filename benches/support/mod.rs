@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
-use packhold::domain::{self, Address, Declared, Upload};
+use packhold::domain::{self, Address, Declared, MayCreate, Upload};
 use packhold::http::{App, Config, serve};
 use packhold::store::{Options, Store};
 
@@ -134,7 +134,8 @@ impl Engine {
             },
             precondition: Arc::new(|_| true),
             by: "bench".to_owned(),
-            may_create: true,
+            may_create: MayCreate::Project,
+            permit: None,
         };
         let size = Some(bytes.len() as u64);
         let mut ingest = domain::begin(&self.store, &upload, size).expect("an upload");

@@ -23,6 +23,38 @@ pub enum DomainError {
         /// The repository.
         repo: String,
     },
+    /// The project does not exist.
+    #[error("project {0} does not exist")]
+    NoProject(String),
+    /// There is a project of that name.
+    #[error("project {0} exists")]
+    ProjectExists(String),
+    /// There is a repository of that name.
+    #[error("repository {0} exists")]
+    RepoExists(String),
+    /// A project with repositories, or a repository with files, is not deleted just so.
+    #[error("{0} is not empty")]
+    InUse(String),
+    /// The user does not exist.
+    #[error("user {0} does not exist")]
+    NoUser(String),
+    /// There is a user of that name.
+    #[error("user {0} exists")]
+    UserExists(String),
+    /// Something has a value that it cannot have.
+    #[error("{what} is invalid: {why}")]
+    Invalid {
+        /// Its name, as clients know it.
+        what: &'static str,
+        /// Why it is refused.
+        why: String,
+    },
+    /// The temporary token does not open what it is used for.
+    #[error("the temporary token is invalid: {0}")]
+    TokenInvalid(String),
+    /// The temporary token was good until lately.
+    #[error("the temporary token has expired")]
+    TokenExpired,
     /// Nothing is at the path.
     #[error("nothing is at {0}")]
     NotFound(String),

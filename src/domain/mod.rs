@@ -7,10 +7,14 @@ mod delete;
 mod error;
 mod lookup;
 pub mod path;
+pub mod projects;
+mod random;
 mod selection;
 mod sweep;
+pub mod token;
 mod tree;
 mod upload;
+pub mod users;
 
 pub use delete::delete;
 pub use error::DomainError;
@@ -18,4 +22,4 @@ pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, reposi
 pub use selection::{Selected, Selection, select};
 pub use sweep::Sweeper;
 pub use tree::{Cursor, Leaf, Page, Tree, list};
-pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};
+pub use upload::{Declared, MayCreate, Precondition, State, Stored, Upload, begin, check, finish};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::DomainError;
 use super::lookup::{Address, FileEntry, child};
+use super::token;
 use crate::digest::Wanted;
 use crate::format::Sha256;
 use crate::format::meta::{
@@ -54,8 +55,22 @@ pub struct Upload {
     pub precondition: Precondition,
     /// Who uploads.
     pub by: String,
-    /// May create the repository and its project, if they are missing.
-    pub may_create: bool,
+    /// What it may create of what it lies in.
+    pub may_create: MayCreate,
+    /// sha256 of the secret of the temporary token whose permit it takes.
+    pub permit: Option<Sha256>,
+}
+
+/// What a write may create of what it lies in; each includes those before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MayCreate {
+    /// Folders only.
+    #[default]
+    Nothing,
+    /// A repository in a project that exists.
+    Repo,
+    /// A project, too.
+    Project,
 }
 
 /// A file that is in its place, and what it cost.
@@ -82,13 +97,18 @@ impl Upload {
     fn plan(&self, rows: &dyn Rows, now_ms: u64) -> Result<Plan, DomainError> {
         let path = &self.address.path;
         let Some(repo) = rows.repo(&self.address.project, &self.address.repo)? else {
-            if !self.may_create {
+            let no_project = rows.project(&self.address.project)?.is_none();
+            let needed = match no_project {
+                true => MayCreate::Project,
+                false => MayCreate::Repo,
+            };
+            if self.may_create < needed {
                 return Err(self.address.no_repository());
             }
             self.refuse_root()?;
             self.require(None)?;
             return Ok(Plan {
-                project: rows.project(&self.address.project)?.is_none(),
+                project: no_project,
                 repo: true,
                 folder: None,
                 depth: 0,
@@ -338,6 +358,9 @@ impl Content {
         let relocated = self.relocated.iter().copied();
         mutations.extend(relocated.map(Mutation::Relocated));
         mutations.extend(places);
+        if let Some(token) = &upload.permit {
+            mutations.push(token::take_permit(rows, token)?);
+        }
         let stored = Stored {
             file: FileEntry {
                 address: upload.address.clone(),

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
-use warp::http::{HeaderMap, HeaderValue};
+use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
 use super::app::{App, blocking};
-use super::auth::authorize;
+use super::auth::{authenticate, authorize, may_create};
 use super::body::receive;
 use super::error::ApiError;
-use super::generic::{Nothing, declared, outcome, upload};
+use super::generic::{declared, outcome, upload};
 use super::params;
 use super::request::{Body, Request};
+use super::routes::not_allowed;
 use super::stream::{Steps, respond};
-use super::view::{json_headers, success};
+use super::view::{Nothing, json_headers, success};
 use crate::domain::Address;
 use crate::domain::auth::{Action, Principal};
 use crate::domain::blocks::{self, BlockUpload, SESSION_MS, UploadId};
@@ -61,25 +62,67 @@ pub fn dialect_of_put(headers: &HeaderMap) -> Result<Option<Dialect>, ApiError> 
     }
 }
 
+/// The dialect of `/generic/separate` and `/generic/block`.
+pub fn dialect_of(word: &str) -> Dialect {
+    match word {
+        "separate" => Dialect::Offset,
+        _ => Dialect::Sequence,
+    }
+}
+
+/// `/generic/{separate,block}/{project}/{repo}/{path}`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn session(
+    app: Arc<App>,
+    request: Request,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let principal = authenticate(&app, &request).await?;
+    let address = request.address(&request.service_path()[2..])?;
+    session_as(app, request, (principal, address), dialect).await
+}
+
+/// The same, for somebody and a place that are known.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn session_as(
+    app: Arc<App>,
+    request: Request,
+    at: Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    match request.method {
+        Method::POST => start(app, request, at, dialect).await,
+        Method::GET => list(app, request, at, dialect).await,
+        Method::PUT => complete(app, request, at, dialect).await,
+        Method::DELETE => abort(app, request, at, dialect).await,
+        ref method => not_allowed(method, "GET, POST, PUT, DELETE"),
+    }
+}
+
 /// `POST`: begins an upload in blocks.
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn start(
+async fn start(
     app: Arc<App>,
     request: Request,
     (principal, address): Entrance,
     dialect: Dialect,
 ) -> Result<Response, ApiError> {
-    let upload = upload(&app, &request, address, &principal)?;
+    let mut upload = upload(&request, address, &principal)?;
+    // The completion takes it.
+    upload.permit = None;
     let (sender, receiver) = oneshot::channel();
     blocking(move || {
-        authorize(
-            &app.store.rows()?,
-            &principal,
-            Action::Write,
-            &upload.address,
-        )?;
+        {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Write, &upload.address)?;
+            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+        }
         app.store.writable()?;
         blocks::start(&app.store, upload, dialect, move |result| {
             // Nobody listens when the client has gone; the session ends by itself.
@@ -152,7 +195,7 @@ fn catch_up(app: Arc<App>, session: [u8; 16]) {
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn list(
+async fn list(
     app: Arc<App>,
     request: Request,
     (principal, address): Entrance,
@@ -270,7 +313,7 @@ impl Listing {
 ///
 /// # Errors
 /// [`ApiError`]; the session and its blocks stay.
-pub async fn complete(
+async fn complete(
     app: Arc<App>,
     request: Request,
     (principal, address): Entrance,
@@ -281,14 +324,13 @@ pub async fn complete(
     if dialect == Dialect::Offset && size.is_none() {
         return Err(ApiError::NeitherOffsetNorSize);
     }
-    let upload = upload(&app, &request, address, &principal)?;
+    let mut upload = upload(&request, address, &principal)?;
     blocking(move || {
-        authorize(
-            &app.store.rows()?,
-            &principal,
-            Action::Write,
-            &upload.address,
-        )?;
+        {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Write, &upload.address)?;
+            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+        }
         blocks::complete(&app.store, &app.digesting, &upload, &id, size)?;
         Ok(())
     })
@@ -300,7 +342,7 @@ pub async fn complete(
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn abort(
+async fn abort(
     app: Arc<App>,
     request: Request,
     (principal, address): Entrance,

@@ -46,6 +46,9 @@ pub enum ApiError {
     /// Where a block belongs, or how large the file is, is missing or not a number.
     #[error("X-BKREPO-OFFSET of a block, or X-BKREPO-SIZE of the file, is missing or not a number")]
     NeitherOffsetNorSize,
+    /// A parameter that must be there is not.
+    #[error("Parameter [{0}] is missing")]
+    Missing(&'static str),
     /// A parameter has a value that it cannot have.
     #[error("Parameter [{0}] is invalid")]
     Parameter(&'static str),
@@ -106,6 +109,7 @@ impl ApiError {
             Self::Param(ParamError::DigestMalformed { .. }) => (StatusCode::BAD_REQUEST, 251_003),
             Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
+            Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
             Self::Content(_) => (StatusCode::BAD_REQUEST, 250_106),
             Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
@@ -141,6 +145,16 @@ impl ApiError {
                 format!("Folder is not empty: [{path}]")
             }
             Self::Domain(DomainError::NoSession(id)) => format!("Upload id[{id}] not found"),
+            Self::Domain(DomainError::Invalid { what, why }) => {
+                format!("Parameter [{what}] is invalid: {why}")
+            }
+            Self::Domain(DomainError::NoProject(name)) => format!("Project [{name}] not found"),
+            Self::Domain(DomainError::ProjectExists(name)) => format!("Project [{name}] existed"),
+            Self::Domain(DomainError::RepoExists(name)) => format!("Repository [{name}] existed"),
+            Self::Domain(DomainError::TokenInvalid(why)) => {
+                format!("Temporary token invalid: [{why}]")
+            }
+            Self::Domain(DomainError::TokenExpired) => "Temporary token expired".to_owned(),
             _ if status.is_server_error() => BUSY.to_owned(),
             other => other.to_string(),
         }
@@ -154,6 +168,15 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::Path(_) => (StatusCode::BAD_REQUEST, 251_011),
         DomainError::Name(_) | DomainError::Root("replaced") => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::Root(_) => (StatusCode::BAD_REQUEST, 250_112),
+        DomainError::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
+        DomainError::UserExists(_) => (StatusCode::BAD_REQUEST, 250_201),
+        DomainError::NoUser(_) => (StatusCode::BAD_REQUEST, 250_202),
+        DomainError::NoProject(_) => (StatusCode::NOT_FOUND, 251_004),
+        DomainError::ProjectExists(_) => (StatusCode::BAD_REQUEST, 251_005),
+        DomainError::RepoExists(_) => (StatusCode::BAD_REQUEST, 251_007),
+        DomainError::InUse(_) => (StatusCode::BAD_REQUEST, 251_008),
+        DomainError::TokenInvalid(_) => (StatusCode::BAD_REQUEST, 251_021),
+        DomainError::TokenExpired => (StatusCode::BAD_REQUEST, 251_022),
         DomainError::NoRepository { .. } => (StatusCode::NOT_FOUND, 251_006),
         DomainError::NotFound(_) => (StatusCode::NOT_FOUND, 251_010),
         DomainError::Exists(_) => (StatusCode::BAD_REQUEST, 251_012),

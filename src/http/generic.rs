@@ -2,26 +2,29 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::sync::oneshot;
-use warp::http::{HeaderMap, HeaderValue};
+use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, blocking};
+use super::app::{App, blocking, commit};
 use super::archive;
-use super::auth::{authenticate, authorize};
+use super::auth::{authenticate, authorize, may_create};
 use super::blocks;
 use super::body::receive;
 use super::conditional::{self, Outcome, Validators};
-use super::download::prepare;
+use super::download::{Prepared, prepare};
 use super::error::ApiError;
 use super::folder;
 use super::params;
 use super::request::{Body, Request};
-use super::view::{NodeView, success};
+use super::view::{NodeView, Nothing, success};
 use crate::domain::auth::{Action, Principal};
-use crate::domain::{self, Address, Declared, DomainError, Precondition, State, Stored, Upload};
-use crate::store::{Ingest, StoreError};
+use crate::domain::{
+    self, Address, Declared, DomainError, MayCreate, Precondition, State, Stored, Upload,
+};
+use crate::format::meta::NodeId;
+use crate::index::Rows;
+use crate::store::{Ids, Ingest, StoreError};
 
 const OVERWRITE: &str = "x-bkrepo-overwrite";
 const SHA256: &str = "x-bkrepo-sha256";
@@ -90,17 +93,19 @@ async fn take_in(
     principal: Principal,
     address: Address,
 ) -> Result<Stored, ApiError> {
-    let upload = upload(app, request, address, &principal)?;
+    let mut upload = upload(request, address, &principal)?;
     let size = request.content_length();
-    let ingest = {
-        let (app, upload) = (Arc::clone(app), upload.clone());
+    let (upload, ingest) = {
+        let app = Arc::clone(app);
         blocking(move || {
             {
                 let rows = app.store.rows()?;
                 authorize(&rows, &principal, Action::Write, &upload.address)?;
+                upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
                 domain::check(&rows, &upload, app.store.now_ms())?;
             }
-            Ok(domain::begin(&app.store, &upload, size)?)
+            let ingest = domain::begin(&app.store, &upload, size)?;
+            Ok((upload, ingest))
         })
         .await?
     };
@@ -124,7 +129,6 @@ pub(super) fn declared(headers: &HeaderMap) -> Result<Declared, ApiError> {
 
 /// What the headers say about an upload.
 pub(super) fn upload(
-    app: &App,
     request: &Request,
     address: Address,
     principal: &Principal,
@@ -138,7 +142,8 @@ pub(super) fn upload(
         declared: declared(headers)?,
         precondition: precondition(request),
         by: principal.name().to_owned(),
-        may_create: app.config.auto_create && principal.is_admin(),
+        may_create: MayCreate::Nothing,
+        permit: principal.permit(),
     })
 }
 
@@ -161,22 +166,60 @@ fn precondition(request: &Request) -> Precondition {
 /// [`ApiError`].
 pub async fn get(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    blocking(move || {
-        let address = request.address(&request.service_path()[1..])?;
-        let rows = app.store.rows()?;
-        authorize(&rows, &principal, Action::Read, &address)?;
-        let now_ms = app.store.now_ms();
-        if let Some(file) = domain::file(&rows, &address, now_ms)? {
-            return Ok(prepare(&app, &request, file)?.respond(&request));
-        }
-        let id = domain::folder(&rows, &address, now_ms)?;
-        Ok(if params::query_flag(&request.query, "download") {
-            archive::folder(&app, &request, &address, id)
-        } else {
-            folder::index(&app, &request, &address, id)
+    let address = request.address(&request.service_path()[1..])?;
+    get_as(app, request, principal, address).await
+}
+
+/// What a download found.
+enum Found {
+    File(Box<Prepared>),
+    Folder(NodeId),
+}
+
+/// Answers somebody who is already known with what is at an address. A token that counts its uses
+/// gives a permit for every answer with a body, before the first byte of it.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn get_as(
+    app: Arc<App>,
+    request: Request,
+    principal: Principal,
+    address: Address,
+) -> Result<Response, ApiError> {
+    let permit = principal.permit();
+    let (found, request, address) = {
+        let app = Arc::clone(&app);
+        blocking(move || {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Read, &address)?;
+            let now_ms = app.store.now_ms();
+            let found = match domain::file(&rows, &address, now_ms)? {
+                Some(file) => Found::File(Box::new(prepare(&app, &request, file)?)),
+                None => Found::Folder(domain::folder(&rows, &address, now_ms)?),
+            };
+            Ok((found, request, address))
         })
+        .await?
+    };
+    let sends = request.method == Method::GET
+        && match &found {
+            Found::File(file) => file.sends(),
+            Found::Folder(_) => true,
+        };
+    if let Some(token) = permit.filter(|_| sends) {
+        let take = move |rows: &dyn Rows, _: &mut Ids| {
+            Ok((vec![domain::token::take_permit(rows, &token)?], ()))
+        };
+        commit(&app, take).await?;
+    }
+    Ok(match found {
+        Found::File(file) => file.respond(&request),
+        Found::Folder(id) if params::query_flag(&request.query, "download") => {
+            archive::folder(&app, &request, &address, id)
+        }
+        Found::Folder(id) => folder::index(&app, &request, &address, id),
     })
-    .await
 }
 
 /// `DELETE`.
@@ -202,7 +245,3 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     app.to_sweep.notify_one();
     Ok(success(&request.trace, None::<Nothing>))
 }
-
-/// `data: null`.
-#[derive(Serialize)]
-pub(super) struct Nothing {}

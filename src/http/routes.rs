@@ -11,14 +11,30 @@
 //! | `GET` | the same | [`blocks::list`] |
 //! | `PUT` | the same | [`blocks::complete`] |
 //! | `DELETE` | the same | [`blocks::abort`] |
+//! | `POST` | `/generic/temporary/{url,token}/create` | [`temporary::create`](super::temporary::create) |
+//! | `GET`, `HEAD` | `/generic/temporary/download/{project}/{repo}/{path}` | [`temporary::download`](super::temporary::download) |
+//! | `PUT` | `/generic/temporary/upload/{project}/{repo}/{path}` | [`temporary::upload`](super::temporary::upload) |
+//! | `POST`, `GET`, `HEAD` | `/repository/api/share/{project}/{repo}/{path}` | [`temporary::share`](super::temporary::share) |
+//! | `POST` | `/repository/api/project[/create]` | [`projects::create`](super::projects::create) |
+//! | `GET` | `/repository/api/project/{list,exist/{p},info/{p}}` | [`projects`](super::projects) |
+//! | `DELETE` | `/repository/api/project/delete/{p}` | [`projects::delete`](super::projects::delete) |
+//! | `POST` | `/repository/api/repo[/create]`, `/repo/update/{p}/{r}` | [`repos`](super::repos) |
+//! | `GET` | `/repository/api/repo/{info,exist}/{p}/{r}`, `/list/{p}`, `/page/{p}/{n}/{size}` | [`repos`](super::repos) |
+//! | `DELETE` | `/repository/api/repo/delete/{p}/{r}` | [`repos::delete`](super::repos::delete) |
+//! | `GET`, `HEAD` | `/repository/actuator/{info,health}` | [`ops::info`](super::ops::info) |
+//! | `POST` | `/auth/api/user/create[/{project,repo}]` | [`users::create`](super::users::create) |
+//! | `GET` | `/auth/api/user/{list,{user}}` | [`users`](super::users) |
+//! | `PUT`, `DELETE` | `/auth/api/user/{user}` | [`users`](super::users) |
+//! | `GET`, `PUT` | `/packhold/grants` | [`users::grant`](super::users::grant) |
 //! | `GET` | `/packhold/stats` | [`ops::stats`] |
 //! | `POST` | `/packhold/verify` | [`ops::verify`] |
 //! | `GET` | `/metrics` | [`ops::metrics`] |
 //! | `GET`, `HEAD` | `/healthz`, `/readyz` | [`ops::healthy`], [`ops::ready`] |
 //!
-//! `/generic` is also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
+//! `/generic`, `/repository` and `/auth` are also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,13 +44,11 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::app::App;
-use super::auth::authenticate;
 use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{batch, blocks, generic, ops};
-use crate::format::meta::Dialect;
+use super::{accounts, batch, blocks, cors, generic, ops};
 use crate::metrics;
 
 /// Every route.
@@ -45,10 +59,11 @@ pub fn routes(
         .and(warp::path::full())
         .and(raw_query())
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<SocketAddr>())
         .and(warp::body::stream().map(request::body))
-        .then(move |method, path, query, headers, body| {
+        .then(move |method, path, query, headers, socket, body| {
             let app = Arc::clone(&app);
-            answer(app, method, path, query, headers, body)
+            answer(app, method, path, query, headers, socket, body)
         })
         .recover(broken)
         .unify()
@@ -64,19 +79,28 @@ async fn answer(
     path: FullPath,
     query: String,
     headers: HeaderMap,
+    socket: Option<SocketAddr>,
     mut body: Body,
 ) -> Response {
     metrics::REQUESTS.add(1);
     let (trace, started) = (TraceId::fresh(), Instant::now());
     let unasked = request::sends_unasked(&headers);
+    let foreign = cors::applies(&app, path.as_str());
+    let peer = request::peer(socket, &headers, app.config.behind_proxy);
     let result = match Request::new(&trace, &method, path.as_str(), query, headers) {
-        Ok(request) => dispatch(app, request, &mut body).await,
+        Ok(request) if foreign && method == Method::OPTIONS => {
+            Ok(cors::preflight(&request.headers))
+        }
+        Ok(request) => dispatch(app, Request { peer, ..request }, &mut body).await,
         Err(error) => Err(error),
     };
     if unasked {
         drain(body);
     }
-    let response = result.unwrap_or_else(|error| failure(&trace, &error));
+    let mut response = result.unwrap_or_else(|error| failure(&trace, &error));
+    if foreign {
+        cors::allow(&mut response);
+    }
     tracing::info!(
         trace = %trace.0,
         %method,
@@ -99,15 +123,18 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
         }
         (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
         (["generic", name @ ("separate" | "block"), ..], _) => {
-            let dialect = match *name {
-                "separate" => Dialect::Offset,
-                _ => Dialect::Sequence,
-            };
-            block_upload(app, request, dialect).await
+            blocks::session(app, request, blocks::dialect_of(name)).await
         }
+        (["generic", "temporary", ..], _) => accounts::temporary(app, request, body).await,
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
         (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,
+        (["repository", "api", "share", ..], _) => accounts::share(app, request, body).await,
+        (["repository", "api", "project", ..], _) => accounts::project(app, request, body).await,
+        (["repository", "api", "repo", ..], _) => accounts::repo(app, request, body).await,
+        (["repository", "actuator", _], _) => accounts::actuator(&app, &request),
+        (["auth", "api", "user", ..], _) => accounts::user(app, request, body).await,
+        (["packhold", "grants"], _) => accounts::grants(app, request, body).await,
         (["packhold", "stats"], &Method::GET) => ops::stats(app, request).await,
         (["packhold", "verify"], &Method::POST) => ops::verify(app, request).await,
         (["metrics"], &Method::GET) => ops::metrics(app, request).await,
@@ -121,24 +148,8 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
     }
 }
 
-/// An upload in blocks, but for the blocks themselves.
-async fn block_upload(
-    app: Arc<App>,
-    request: Request,
-    dialect: Dialect,
-) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
-    let at = (principal, request.address(&request.service_path()[2..])?);
-    match request.method {
-        Method::POST => blocks::start(app, request, at, dialect).await,
-        Method::GET => blocks::list(app, request, at, dialect).await,
-        Method::PUT => blocks::complete(app, request, at, dialect).await,
-        Method::DELETE => blocks::abort(app, request, at, dialect).await,
-        ref method => not_allowed(method, "GET, POST, PUT, DELETE"),
-    }
-}
-
-fn not_allowed(method: &Method, allow: &'static str) -> Result<Response, ApiError> {
+/// The refusal of a method that a route does not have.
+pub fn not_allowed(method: &Method, allow: &'static str) -> Result<Response, ApiError> {
     let method = method.to_string();
     Err(ApiError::Method { method, allow })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -64,10 +64,12 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
         tracing::debug!(%error, %peer, "no TCP_NODELAY");
     }
     let filter = warp::service(routes(Arc::clone(app)));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let mut filter = filter.clone();
         let keeps_alive = keeps_alive(&request);
         let waits = expects_continue(request.headers());
+        request.extensions_mut().insert(peer);
+        name_host(&mut request);
         async move {
             // warp panics on a target without a path, as CONNECT has it.
             let mut response = match request.uri().path_and_query() {
@@ -102,6 +104,17 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
             tracing::debug!(%error, %peer, "a connection ended");
         }
     });
+}
+
+/// HTTP/2 has the host in the target; links are made of the header.
+fn name_host(request: &mut Request<Incoming>) {
+    if request.headers().contains_key(HOST) {
+        return;
+    }
+    let host = request.uri().authority().map(warp::host::Authority::as_str);
+    if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
+        request.headers_mut().insert(HOST, host);
+    }
 }
 
 /// Whether the client wants to go on, on HTTP/1: seed 003 has `Connection` in every answer.

@@ -27,6 +27,10 @@ struct Envelope<'a, T> {
     trace_id: &'a str,
 }
 
+/// `data: null`.
+#[derive(Debug, Serialize)]
+pub struct Nothing {}
+
 /// A node as the API shows it; the first fourteen fields are those of seed 003.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

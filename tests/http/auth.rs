@@ -23,7 +23,8 @@ pub fn service() -> Service {
     service
 }
 
-fn login(call: Call, name: &str, password: &str) -> Call {
+/// The request, as somebody says it.
+pub fn login(call: Call, name: &str, password: &str) -> Call {
     let encoded = STANDARD.encode(format!("{name}:{password}"));
     call.header("Authorization", format!("Basic {encoded}"))
 }
@@ -33,7 +34,8 @@ pub fn admin(call: Call) -> Call {
     login(call, "admin", PASSWORD)
 }
 
-fn assert_challenge(answer: &Answer) {
+/// Asserts that credentials are asked for.
+pub fn assert_challenge(answer: &Answer) {
     assert_eq!(answer.verdict(), (401, 250_114), "{answer:?}");
     let challenge = answer.header("Www-Authenticate").expect("a challenge");
     assert!(challenge.starts_with("Basic realm="), "{challenge}");

@@ -231,13 +231,6 @@ impl Replay {
             .map(|folder| format!("{folder}/{name}"))
     }
 
-    /// Takes the one acknowledged change that is this out of those that are open.
-    fn take(&mut self, fits: impl Fn(&Change) -> bool) -> Change {
-        let at = self.open.iter().position(fits);
-        self.open
-            .swap_remove(at.expect("the log has only what was acknowledged"))
-    }
-
     fn apply(&mut self, mutation: Mutation) {
         match mutation {
             Mutation::RepoPut(repo) => {
@@ -256,7 +249,9 @@ impl Replay {
                 let path = self
                     .place(delete.parent, &delete.name)
                     .expect("a known folder");
-                self.take(|change| *change == Change::Delete { path: path.clone() });
+                take(&mut self.open, |change| {
+                    *change == Change::Delete { path: path.clone() }
+                });
                 self.files
                     .remove(&path)
                     .expect("only what is there is deleted");
@@ -268,7 +263,7 @@ impl Replay {
                     .place(moved.to.parent, &moved.to.name)
                     .expect("a known folder");
                 let (f, t) = (from.clone(), to.clone());
-                self.take(|change| {
+                take(&mut self.open, |change| {
                     *change
                         == Change::Rename {
                             from: f.clone(),
@@ -288,13 +283,14 @@ impl Replay {
 
     fn put(&mut self, path: String, content: Sha256) {
         let there = self.files.get(&path).copied();
-        let done = self.take(|change| match change {
+        let files = &self.files;
+        let done = take(&mut self.open, |change| match change {
             Change::Put {
                 path: p,
                 content: c,
                 ..
             } => (p, *c) == (&path, content),
-            Change::Copy { from, to, .. } => *to == path && self_has(&self.files, from, content),
+            Change::Copy { from, to, .. } => *to == path && files.get(from) == Some(&content),
             _ => false,
         });
         let (Change::Put { overwrite, .. } | Change::Copy { overwrite, .. }) = done else {
@@ -308,8 +304,10 @@ impl Replay {
     }
 }
 
-fn self_has(files: &BTreeMap<String, Sha256>, path: &str, content: Sha256) -> bool {
-    files.get(path) == Some(&content)
+/// Takes the one acknowledged change that is this out of those that are open.
+fn take(open: &mut Vec<Change>, fits: impl Fn(&Change) -> bool) -> Change {
+    let at = open.iter().position(fits);
+    open.swap_remove(at.expect("the log has only what was acknowledged"))
 }
 
 #[test]

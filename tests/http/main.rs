@@ -8,6 +8,7 @@ mod sim;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod accounts;
 mod auth;
 mod batch;
 mod blocks;

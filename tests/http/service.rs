@@ -35,7 +35,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// A server on a store of its own; it stops when this is dropped.
 pub struct Service {
     runtime: Option<Runtime>,
-    directory: TempDir,
+    directory: Option<TempDir>,
     now_ms: Arc<AtomicU64>,
     config: Config,
     pub store: Store,
@@ -53,22 +53,29 @@ impl Service {
         let mut config = Config::default();
         change(&mut config);
         let directory = tempfile::tempdir().expect("a directory");
-        let now_ms = Arc::new(AtomicU64::new(START_MS));
-        let store = open(&directory, &now_ms);
-        Self::on(store, directory, now_ms, config)
+        Self::in_directory(directory, Arc::new(AtomicU64::new(START_MS)), config)
     }
 
-    /// Stops the service, and starts another one on the pack that it leaves, and that alone.
-    pub fn restarted(mut self) -> Self {
+    /// Stops, closes the store, and begins again with what is on the disk.
+    pub fn restart(mut self) -> Self {
+        let directory = self.directory.take().expect("a directory");
+        let (now_ms, config) = (Arc::clone(&self.now_ms), self.config.clone());
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(std::time::Duration::from_mins(1));
         }
-        self.store.close();
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::copy(self.pack(), directory.path().join("pack")).expect("a copy of the pack");
-        let now_ms = Arc::clone(&self.now_ms);
-        let store = open(&directory, &now_ms);
-        Self::on(store, directory, now_ms, self.config.clone())
+        drop(self);
+        Self::in_directory(directory, now_ms, config)
+    }
+
+    fn in_directory(directory: TempDir, now_ms: Arc<AtomicU64>, config: Config) -> Self {
+        let clock = Arc::clone(&now_ms);
+        let options = Options {
+            clock: Arc::new(move || clock.load(Ordering::SeqCst)),
+            index_cache_bytes: 4 << 20,
+            ..Options::default()
+        };
+        let store = Store::open(&directory.path().join("pack"), options).expect("a store");
+        Self::on(store, directory, now_ms, config)
     }
 
     /// A service without passwords on a medium that a test simulates.
@@ -91,7 +98,7 @@ impl Service {
         runtime.spawn(serve(app, listener, std::future::pending()));
         Self {
             runtime: Some(runtime),
-            directory,
+            directory: Some(directory),
             now_ms,
             config,
             store,
@@ -101,7 +108,8 @@ impl Service {
 
     /// The pack file.
     pub fn pack(&self) -> PathBuf {
-        self.directory.path().join("pack")
+        let directory = self.directory.as_ref().expect("a directory");
+        directory.path().join("pack")
     }
 
     /// Lets time pass.
@@ -135,6 +143,11 @@ impl Service {
         self.send(&get(path))
     }
 
+    /// Downloads from anywhere.
+    pub fn get_target(&self, target: &str) -> Answer {
+        self.send(&Call::new("GET", target))
+    }
+
     /// Asserts that a file has these bytes.
     pub fn assert_file(&self, path: &str, bytes: &[u8]) {
         let answer = self.get(path);
@@ -149,17 +162,6 @@ impl Service {
         // The repository is not there before its first file.
         assert!([251_006, 251_010].contains(&code), "{path}: {code}");
     }
-}
-
-/// A store in a directory, by the clock of a test.
-fn open(directory: &TempDir, now_ms: &Arc<AtomicU64>) -> Store {
-    let clock = Arc::clone(now_ms);
-    let options = Options {
-        clock: Arc::new(move || clock.load(Ordering::SeqCst)),
-        index_cache_bytes: 4 << 20,
-        ..Options::default()
-    };
-    Store::open(&directory.path().join("pack"), options).expect("a store")
 }
 
 impl Drop for Service {

@@ -15,7 +15,7 @@ use std::fmt;
 
 use super::lookup::Address;
 use super::upload::Upload;
-use super::{DomainError, auth};
+use super::{DomainError, random};
 use crate::format::meta::{
     Block, Dialect, Mutation, Prefix, Session, SessionDelete, SessionId, SessionTouch,
 };
@@ -41,7 +41,7 @@ pub struct UploadId {
 
 impl UploadId {
     fn fresh(dialect: Dialect) -> Result<Self, DomainError> {
-        let bytes: [u8; 28] = auth::random_bytes()?;
+        let bytes: [u8; 28] = random::bytes()?;
         let (id, suffix) = bytes.split_first_chunk().unwrap_or((&[0; 16], &[0; 12]));
         let suffix = match dialect {
             Dialect::Offset => suffix.try_into().unwrap_or_default(),

@@ -57,7 +57,7 @@ proptest! {
                     upload.put(key(i), piece(i));
                     right[i] = true;
                 }
-                Step::Restart => service = service.restarted(),
+                Step::Restart => service = service.restart(),
             }
         }
         let upload = Upload { service: &service, dialect, path, id };

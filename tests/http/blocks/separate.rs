@@ -112,7 +112,7 @@ fn a_session_survives_a_restart() {
     upload.put(0, &bytes[..60_000]);
     upload.put(120_000, &bytes[120_000..]);
     let (id, path) = (upload.id.clone(), upload.path.clone());
-    let service = service.restarted();
+    let service = service.restart();
     let upload = Upload {
         service: &service,
         dialect: SEPARATE,
@@ -122,7 +122,7 @@ fn a_session_survives_a_restart() {
     assert_eq!(upload.list().as_array().expect("a list").len(), 2);
     upload.put(60_000, &bytes[60_000..120_000]);
     upload.finish(200_000);
-    let service = service.restarted();
+    let service = service.restart();
     service.assert_file("/f", &bytes);
     assert!(service.store.verify(false).expect("it runs").clean);
 }

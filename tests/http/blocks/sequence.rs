@@ -88,7 +88,7 @@ fn a_session_of_numbers_survives_a_restart() {
     let upload = Upload::start(&service, BLOCK, "/f");
     upload.put(1, "one");
     let id = upload.id.clone();
-    let service = service.restarted();
+    let service = service.restart();
     let upload = Upload {
         service: &service,
         dialect: BLOCK,
