@@ -108,8 +108,8 @@ fn name_host(request: &mut Request<Incoming>) {
     if request.headers().contains_key(HOST) {
         return;
     }
-    let host = request.uri().authority().map(|host| host.as_str());
-    if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
+    let host = request.uri().authority();
+    if let Some(Ok(host)) = host.map(|host| HeaderValue::from_str(host.as_str())) {
         request.headers_mut().insert(HOST, host);
     }
 }
