@@ -57,6 +57,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         zone,
         public_url: args.public_url.clone(),
         behind_proxy: args.behind_proxy,
+        ..Config::default()
     };
     let app = Arc::new(App::new(store.clone(), config)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()

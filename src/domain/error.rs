@@ -83,6 +83,18 @@ pub enum DomainError {
     /// The state of the file is not the one that the request is conditional on.
     #[error("{0} is not in the state that the request asks for")]
     Precondition(String),
+    /// No such upload in blocks is going on at this path.
+    #[error("no upload in blocks has the id {0}")]
+    NoSession(String),
+    /// The blocks do not cover the file exactly.
+    #[error("the blocks are not the file: {0}")]
+    Coverage(String),
+    /// The numbers of the blocks are not 1 to n.
+    #[error("the blocks are not numbered from 1 on: {0}")]
+    Sequence(String),
+    /// A block would end past the largest file.
+    #[error("a block at offset {0} ends past the largest possible file")]
+    BlockEnd(u64),
     /// A password cannot be hashed or checked.
     #[error("password hashing: {0}")]
     Password(String),

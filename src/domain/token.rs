@@ -5,15 +5,14 @@
 
 use std::net::IpAddr;
 
-use super::DomainError;
 use super::lookup::Address;
 use super::path::NodePath;
 use super::users;
+use super::{DomainError, random};
 use crate::digest;
 use crate::format::Sha256;
 use crate::format::meta::{Mutation, Token, TokenDelete, TokenUse};
 use crate::index::Rows;
-use crate::store::StoreError;
 
 /// Tokens that are read at once.
 const PAGE: usize = 1000;
@@ -86,10 +85,7 @@ impl Wish {
     /// # Errors
     /// [`DomainError::Store`] without randomness.
     pub fn issue(&self, address: &Address, by: &str, now_ms: u64) -> Result<Issued, DomainError> {
-        let mut bytes = [0; 24];
-        getrandom::fill(&mut bytes)
-            .map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
-        let secret = hex::encode(bytes);
+        let secret = hex::encode(random::bytes::<24>()?);
         let lasts_s = u64::try_from(self.expire_seconds).unwrap_or(0);
         let token = Token {
             secret_sha256: key_of(&secret),

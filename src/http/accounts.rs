@@ -11,7 +11,7 @@ use super::request::{Body, Request};
 use super::routes::not_allowed;
 use super::temporary::{self, Form};
 use super::users::{self, Place};
-use super::{ops, projects, repos};
+use super::{blocks, ops, projects, repos};
 use crate::domain::Address;
 
 /// `/generic/temporary/*`.
@@ -34,6 +34,10 @@ pub async fn temporary(
             temporary::download(app, request, 3).await
         }
         (["upload", _, _, ..], &Method::PUT) => temporary::upload(app, request, body).await,
+        ([name @ ("separate" | "block"), _, _, ..], _) => {
+            let at = temporary::enter(&app, &request, &request.service_path()[3..]).await?;
+            blocks::session_as(app, request, at, blocks::dialect_of(name)).await
+        }
         (["url" | "token", "create"], _) => not_allowed(&method, "POST"),
         (["download", _, _, ..], _) => not_allowed(&method, "GET, HEAD"),
         (["upload", _, _, ..], _) => not_allowed(&method, "PUT"),

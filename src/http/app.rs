@@ -1,13 +1,15 @@
 //! What all handlers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::error::ApiError;
 use crate::domain::DomainError;
 use crate::domain::auth::Passwords;
+use crate::domain::blocks::Digesting;
 use crate::format::meta::Mutation;
 use crate::index::Rows;
 use crate::store::{Ids, Store, StoreError};
@@ -24,6 +26,8 @@ pub struct Config {
     pub auto_create: bool,
     /// The zone in which times are told.
     pub zone: TimeZone,
+    /// How often what is gone is swept.
+    pub sweep_every: Duration,
     /// What the service is called from outside, as [`super::public_url`] gives it; without it, links
     /// begin with the `Host` that a request names.
     pub public_url: Option<String>,
@@ -38,6 +42,7 @@ impl Default for Config {
             no_auth: false,
             auto_create: true,
             zone: TimeZone::UTC,
+            sweep_every: Duration::from_secs(10),
             public_url: None,
             behind_proxy: false,
         }
@@ -50,6 +55,10 @@ pub struct App {
     pub(super) config: Config,
     pub(super) passwords: Arc<Passwords>,
     pub(super) hashes: Arc<Semaphore>,
+    /// Whose blocks are being digested.
+    pub(super) digesting: Digesting,
+    /// Wakes the sweeper, when something was deleted.
+    pub(super) to_sweep: Notify,
 }
 
 impl App {
@@ -63,6 +72,8 @@ impl App {
             config,
             passwords: Arc::new(Passwords::new()?),
             hashes: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            digesting: Digesting::default(),
+            to_sweep: Notify::new(),
         })
     }
 }

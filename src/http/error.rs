@@ -40,6 +40,12 @@ pub enum ApiError {
     /// A header that must be there is not.
     #[error("Header [{0}] is missing")]
     HeaderMissing(&'static str),
+    /// An upload id is blank.
+    #[error("The value of UploadId is null or empty")]
+    UploadIdBlank,
+    /// Where a block belongs, or how large the file is, is missing or not a number.
+    #[error("X-BKREPO-OFFSET of a block, or X-BKREPO-SIZE of the file, is missing or not a number")]
+    NeitherOffsetNorSize,
     /// A parameter that must be there is not.
     #[error("Parameter [{0}] is missing")]
     Missing(&'static str),
@@ -112,6 +118,8 @@ impl ApiError {
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, 250_114),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, 250_113),
             Self::HeaderMissing(_) => (StatusCode::BAD_REQUEST, 250_118),
+            Self::UploadIdBlank => (StatusCode::BAD_REQUEST, 251_213),
+            Self::NeitherOffsetNorSize => (StatusCode::BAD_REQUEST, 251_214),
             Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, 250_120),
             Self::Precondition => (StatusCode::PRECONDITION_FAILED, 250_105),
             Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
@@ -136,6 +144,7 @@ impl ApiError {
             Self::Domain(DomainError::NotEmpty(path)) => {
                 format!("Folder is not empty: [{path}]")
             }
+            Self::Domain(DomainError::NoSession(id)) => format!("Upload id[{id}] not found"),
             Self::Domain(DomainError::Invalid { what, why }) => {
                 format!("Parameter [{what}] is invalid: {why}")
             }
@@ -175,6 +184,10 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::NotEmpty(_) => (StatusCode::BAD_REQUEST, 251_009),
         DomainError::Digest { .. } => (StatusCode::BAD_REQUEST, 251_003),
         DomainError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, 250_105),
+        DomainError::NoSession(_) => (StatusCode::BAD_REQUEST, 251_201),
+        DomainError::Coverage(_) => (StatusCode::BAD_REQUEST, 251_204),
+        DomainError::Sequence(_) => (StatusCode::BAD_REQUEST, 251_212),
+        DomainError::BlockEnd(_) => (StatusCode::BAD_REQUEST, 251_214),
         DomainError::Password(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         DomainError::Store(error) => store(error),
     }

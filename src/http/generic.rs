@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use warp::http::{HeaderValue, Method};
+use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
 use super::app::{App, blocking, commit};
 use super::archive;
 use super::auth::{authenticate, authorize, may_create};
+use super::blocks;
 use super::body::receive;
 use super::conditional::{self, Outcome, Validators};
 use super::download::{Prepared, prepare};
@@ -23,18 +24,16 @@ use crate::domain::{
 };
 use crate::format::meta::NodeId;
 use crate::index::Rows;
-use crate::store::{Ids, StoreError};
+use crate::store::{Ids, Ingest, StoreError};
 
 const OVERWRITE: &str = "x-bkrepo-overwrite";
 const SHA256: &str = "x-bkrepo-sha256";
 const MD5: &str = "x-bkrepo-md5";
-const UPLOAD_ID: &str = "x-bkrepo-upload-id";
-const SEQUENCE: &str = "x-bkrepo-sequence";
-const OFFSET: &str = "x-bkrepo-offset";
-const UPLOAD_TYPE: &str = "upload-type";
 
 /// Waits for what a change became.
-async fn outcome<T>(receiver: oneshot::Receiver<Result<T, DomainError>>) -> Result<T, ApiError> {
+pub(super) async fn outcome<T>(
+    receiver: oneshot::Receiver<Result<T, DomainError>>,
+) -> Result<T, ApiError> {
     match receiver.await {
         Ok(result) => Ok(result?),
         Err(_) => Err(StoreError::Closed.into()),
@@ -51,7 +50,7 @@ pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Res
     put_as(app, request, body, principal, address).await
 }
 
-/// Takes in a file at an address from somebody who is already known.
+/// The same, for somebody and a place that are known: a whole file, or a block of one.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -62,6 +61,9 @@ pub async fn put_as(
     principal: Principal,
     address: Address,
 ) -> Result<Response, ApiError> {
+    if let Some(dialect) = blocks::dialect_of_put(&request.headers)? {
+        return blocks::put(app, request, body, (principal, address), dialect).await;
+    }
     let stored = take_in(&app, &request, body, principal, address).await?;
     let size = stored.file.blob.size;
     let view = NodeView::file(&stored.file, &app.config.zone);
@@ -107,8 +109,7 @@ async fn take_in(
         })
         .await?
     };
-    let share = app.store.largest_chunk();
-    let ingested = receive(ingest, body, app.store.budget(), share).await?;
+    let ingested = receive(&app.store, ingest, body, Ingest::finish).await?;
     let (sender, receiver) = oneshot::channel();
     domain::finish(&app.store, upload, ingested, move |result| {
         // Nobody listens when the client has gone; the file is there all the same.
@@ -117,42 +118,33 @@ async fn take_in(
     outcome(receiver).await
 }
 
+/// The digests that the headers declare.
+pub(super) fn declared(headers: &HeaderMap) -> Result<Declared, ApiError> {
+    Ok(Declared {
+        sha256: params::digest_header(headers, SHA256, 64)?,
+        md5: params::digest_header(headers, MD5, 32)?,
+        crc64: params::crc64_header(headers)?,
+    })
+}
+
 /// What the headers say about an upload.
-fn upload(request: &Request, address: Address, principal: &Principal) -> Result<Upload, ApiError> {
+pub(super) fn upload(
+    request: &Request,
+    address: Address,
+    principal: &Principal,
+) -> Result<Upload, ApiError> {
     let headers = &request.headers;
-    refuse_blocks(request)?;
-    let sha256 = params::digest_header(headers, SHA256, 64)?;
-    let md5 = params::digest_header(headers, MD5, 32)?;
     Ok(Upload {
         address,
         overwrite: params::bool_header(headers, OVERWRITE),
         expires_days: params::expires_days(headers)?,
         metadata: params::metadata(headers)?,
-        declared: Declared {
-            sha256,
-            md5,
-            crc64: params::crc64_header(headers)?,
-        },
+        declared: declared(headers)?,
         precondition: precondition(request),
         by: principal.name().to_owned(),
         may_create: MayCreate::Nothing,
         permit: principal.permit(),
     })
-}
-
-/// A request that means a block is never stored as a whole file.
-fn refuse_blocks(request: &Request) -> Result<(), ApiError> {
-    let has = |name| request.headers.contains_key(name);
-    if has(UPLOAD_TYPE) {
-        return Err(ApiError::Parameter("UPLOAD-TYPE"));
-    }
-    if has(UPLOAD_ID) && has(SEQUENCE) {
-        return Err(ApiError::Parameter("X-BKREPO-UPLOAD-ID"));
-    }
-    if has(UPLOAD_ID) || has(OFFSET) {
-        return Err(ApiError::HeaderMissing("UPLOAD-TYPE"));
-    }
-    Ok(())
 }
 
 /// `If-Match` and `If-None-Match` of an upload, to be asked when it begins and when it ends.
@@ -238,7 +230,9 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     let principal = authenticate(&app, &request).await?;
     let address = request.address(&request.service_path()[1..])?;
     let (sender, receiver) = oneshot::channel();
+    let deleting = Arc::clone(&app);
     blocking(move || {
+        let app = deleting;
         authorize(&app.store.rows()?, &principal, Action::Delete, &address)?;
         domain::delete(&app.store, address, move |result| {
             // Nobody listens when the client has gone.
@@ -248,5 +242,6 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     })
     .await?;
     outcome(receiver).await?;
+    app.to_sweep.notify_one();
     Ok(success(&request.trace, None::<Nothing>))
 }

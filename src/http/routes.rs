@@ -5,7 +5,12 @@
 //! | `PUT` | `/generic/{project}/{repo}/{path}` | [`generic::put`] |
 //! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
 //! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
+//! | `PUT` with `X-BKREPO-UPLOAD-ID` | the same | a block: [`blocks::put`] |
 //! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
+//! | `POST` | `/generic/{separate,block}/{project}/{repo}/{path}` | [`blocks::start`] |
+//! | `GET` | the same | [`blocks::list`] |
+//! | `PUT` | the same | [`blocks::complete`] |
+//! | `DELETE` | the same | [`blocks::abort`] |
 //! | `POST` | `/generic/temporary/{url,token}/create` | [`temporary::create`](super::temporary::create) |
 //! | `GET`, `HEAD` | `/generic/temporary/download/{project}/{repo}/{path}` | [`temporary::download`](super::temporary::download) |
 //! | `PUT` | `/generic/temporary/upload/{project}/{repo}/{path}` | [`temporary::upload`](super::temporary::upload) |
@@ -43,7 +48,7 @@ use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{accounts, batch, cors, generic, ops};
+use super::{accounts, batch, blocks, cors, generic, ops};
 use crate::metrics;
 
 /// Every route.
@@ -117,6 +122,9 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
             batch::download(app, request, body).await
         }
         (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
+        (["generic", name @ ("separate" | "block"), ..], _) => {
+            blocks::session(app, request, blocks::dialect_of(name)).await
+        }
         (["generic", "temporary", ..], _) => accounts::temporary(app, request, body).await,
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,

@@ -19,6 +19,7 @@ use super::app::App;
 use super::error::ApiError;
 use super::request::{TraceId, expects_continue};
 use super::routes::routes;
+use super::sweep;
 use super::view::failure;
 
 /// A request's headers must be complete after this.
@@ -31,6 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until `shutdown` is ready, then finishes the running requests, within bounds.
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
+    let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -46,6 +48,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
         }
     }
     drop(listener);
+    sweeping.abort();
     let running = graceful.count();
     tracing::info!(running, "shutting down");
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())
@@ -108,8 +111,8 @@ fn name_host(request: &mut Request<Incoming>) {
     if request.headers().contains_key(HOST) {
         return;
     }
-    let host = request.uri().authority();
-    if let Some(Ok(host)) = host.map(|host| HeaderValue::from_str(host.as_str())) {
+    let host = request.uri().authority().map(warp::host::Authority::as_str);
+    if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
         request.headers_mut().insert(HOST, host);
     }
 }

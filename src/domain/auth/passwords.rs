@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 
 use super::{ADMIN, Principal};
 use crate::digest;
-use crate::domain::DomainError;
+use crate::domain::{DomainError, random};
 use crate::format::Sha256;
 use crate::format::meta::{Mutation, User};
 use crate::index::Rows;
 use crate::metrics;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// How long a verified password is remembered.
 const REMEMBER_MS: u64 = 5 * 60 * 1000;
@@ -37,10 +37,8 @@ impl Passwords {
     /// # Errors
     /// [`StoreError::System`] without randomness.
     pub fn new() -> Result<Self, DomainError> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
         Ok(Self {
-            key,
+            key: random::bytes()?,
             verified: Mutex::new(HashMap::new()),
         })
     }
@@ -150,7 +148,5 @@ pub fn put_admin(store: &Store, password: &str) -> Result<(), DomainError> {
 /// # Errors
 /// [`StoreError::System`] without randomness.
 pub fn random_password() -> Result<String, DomainError> {
-    let mut bytes = [0; 12];
-    getrandom::fill(&mut bytes).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
-    Ok(hex::encode(bytes))
+    Ok(hex::encode(random::bytes::<12>()?))
 }
