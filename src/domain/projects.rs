@@ -7,8 +7,8 @@ use super::DomainError;
 use super::auth::{self, Action, Principal};
 use super::lookup::{Address, repository};
 use super::path::{reserved_project, valid_name};
-use super::token;
 use super::tree::Tree;
+use super::{blocks, token};
 use crate::format::meta::{Mutation, Project, ProjectDelete, Repo, RepoDelete};
 use crate::index::Rows;
 use crate::store::Ids;
@@ -128,7 +128,7 @@ pub fn update_repo(
     Ok(vec![Mutation::RepoPut(repo)])
 }
 
-/// Deletes a repository and all that is in it, with its tokens; one with files only if `forced`.
+/// Deletes a repository and all that is in it, with its tokens and block uploads; one with files only if `forced`.
 ///
 /// # Errors
 /// [`DomainError::NoRepository`], [`DomainError::InUse`].
@@ -146,6 +146,7 @@ pub fn delete_repo(
     let mut mutations = token::revoke(rows, |token| {
         token.project == address.project && token.repo == address.repo
     })?;
+    mutations.extend(blocks::revoke(rows, address)?);
     mutations.push(Mutation::RepoDelete(RepoDelete {
         project: found.project,
         name: found.name,

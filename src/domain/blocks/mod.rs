@@ -26,6 +26,9 @@ pub use complete::complete;
 pub use digesting::{Digesting, catch_up};
 pub use put::{BlockUpload, begin_block, finish_block};
 
+/// Sessions read at once.
+const PAGE: usize = 1000;
+
 /// A session ends so long after it was used last.
 pub const SESSION_MS: u64 = 43_200 * 1000;
 
@@ -209,6 +212,25 @@ pub fn touch(
     store.submit(check, move |outcome| {
         done(outcome.map_err(DomainError::from).and_then(|inner| inner));
     });
+}
+
+/// Ends all sessions of a repository: one that comes back under its name must not get their files.
+pub(super) fn revoke(rows: &dyn Rows, repo: &Address) -> Result<Vec<Mutation>, DomainError> {
+    let (mut mutations, mut after) = (Vec::new(), None);
+    loop {
+        let page = rows.sessions(after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(mutations);
+        };
+        after = Some(last.id);
+        let theirs =
+            |session: &&Session| (&session.project, &session.repo) == (&repo.project, &repo.repo);
+        mutations.extend(page.iter().filter(theirs).map(|session| {
+            Mutation::SessionDelete(SessionDelete {
+                session: session.id,
+            })
+        }));
+    }
 }
 
 #[cfg(test)]

@@ -225,3 +225,18 @@ fn a_block_that_breaks_off_leaves_nothing() {
     upload.finish(2);
     service.assert_file("/f", b"ok");
 }
+
+// A repository is deleted, and another one comes under its name. An upload in blocks that was begun
+// in the old one would bring a file of the old one's writers to the new one.
+// Sessions end with their repository.
+#[test]
+fn a_session_ends_with_its_repository() {
+    let service = Service::open();
+    let upload = Upload::start(&service, SEPARATE, "/f");
+    upload.put(0, "x");
+    let delete = "/repository/api/repo/delete/project/repo?forced=true";
+    let answer = service.send(&crate::wire::Call::new("DELETE", delete));
+    assert_eq!(answer.verdict(), (200, 0), "{answer:?}");
+    service.store("/other", "y");
+    upload.assert_gone();
+}
