@@ -51,6 +51,22 @@ pub enum DomainError {
     /// The state of the file is not the one that the request is conditional on.
     #[error("{0} is not in the state that the request asks for")]
     Precondition(String),
+    /// What was asked for is not possible with this value.
+    #[error("Parameter [{name}] is invalid: {why}")]
+    Parameter {
+        /// What is at fault.
+        name: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// More than one change or answer may have.
+    #[error("too many {what}: at most {limit} are possible at once")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many are possible.
+        limit: usize,
+    },
     /// A password cannot be hashed or checked.
     #[error("password hashing: {0}")]
     Password(String),

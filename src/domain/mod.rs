@@ -5,6 +5,7 @@ pub mod auth;
 mod delete;
 mod error;
 mod lookup;
+pub mod nodes;
 pub mod path;
 mod selection;
 mod tree;

@@ -49,6 +49,20 @@ pub enum ApiError {
     /// A parameter that must name something names nothing.
     #[error("Parameter [{0}] should not be empty")]
     Empty(&'static str),
+    /// A parameter that must be there is not.
+    #[error("Parameter [{0}] is missing")]
+    Missing(&'static str),
+    /// A parameter of a JSON document has a value that it cannot have.
+    #[error("Parameter [{name}] is invalid: {why}")]
+    Invalid {
+        /// The parameter.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// Nothing is at the path; of a node that is asked about, not for.
+    #[error("Node [{0}] not found")]
+    NoNode(String),
     /// The body is longer than it may be.
     #[error("the request body is longer than {limit_bytes} bytes")]
     TooLong {
@@ -102,6 +116,9 @@ impl ApiError {
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
             Self::Content(_) => (StatusCode::BAD_REQUEST, 250_106),
             Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
+            Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
+            Self::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
+            Self::NoNode(_) => (StatusCode::BAD_REQUEST, 251_010),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
@@ -151,6 +168,8 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::Conflict(_) => (StatusCode::BAD_REQUEST, 251_013),
         DomainError::NotEmpty(_) => (StatusCode::BAD_REQUEST, 251_009),
         DomainError::Digest { .. } => (StatusCode::BAD_REQUEST, 251_003),
+        DomainError::Parameter { .. } => (StatusCode::BAD_REQUEST, 250_105),
+        DomainError::TooMany { .. } => (StatusCode::BAD_REQUEST, 251_014),
         DomainError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, 250_105),
         DomainError::Password(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         DomainError::Store(error) => store(error),
