@@ -15,9 +15,10 @@ use super::conditional::{self, Outcome, Validators};
 use super::download::prepare;
 use super::error::ApiError;
 use super::folder;
+use super::node_view::with_file;
 use super::params;
 use super::request::{Body, Request};
-use super::view::{NodeView, success};
+use super::view::success;
 use crate::domain::auth::{Action, Principal};
 use crate::domain::{self, Address, Declared, DomainError, Precondition, State, Stored, Upload};
 use crate::store::StoreError;
@@ -45,8 +46,9 @@ async fn outcome<T>(receiver: oneshot::Receiver<Result<T, DomainError>>) -> Resu
 pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
     let stored = take_in(&app, &request, body).await?;
     let size = stored.file.blob.size;
-    let view = NodeView::file(&stored.file, &app.config.zone);
-    let mut response = success(&request.trace, Some(view));
+    let mut response = with_file(&stored.file, &app.config.zone, |view| {
+        success(&request.trace, Some(view))
+    });
     let blob = &stored.file.blob;
     for (name, value) in [
         ("x-checksum-sha256", hex::encode(blob.sha256)),

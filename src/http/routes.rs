@@ -6,6 +6,9 @@
 //! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
 //! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
 //! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
+//! | `GET` | `/generic/detail/{project}/{repo}/{path}` | [`nodes::read::detail`] |
+//! | `POST` | `/generic/{project}/{repo}/search` | [`nodes::search::search`] |
+//! | | `/repository/api/{node,metadata}/...` | [`nodes`] |
 //! | `GET` | `/packhold/stats` | [`ops::stats`] |
 //! | `POST` | `/packhold/verify` | [`ops::verify`] |
 //! | `GET` | `/metrics` | [`ops::metrics`] |
@@ -27,7 +30,7 @@ use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{batch, generic, ops};
+use super::{batch, generic, nodes, ops};
 use crate::metrics;
 
 /// Every route.
@@ -91,6 +94,18 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
             batch::download(app, request, body).await
         }
         (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
+        (["generic", "detail", _, _, ..], &Method::GET) => {
+            let address = request.address(&path[2..])?;
+            nodes::read::detail(app, request, address).await
+        }
+        (["generic", "detail", _, _, ..], _) => not_allowed(&method, "GET"),
+        (["generic", _, _, "search"], &Method::POST) => {
+            let repo = request.address(&path[1..3])?;
+            nodes::search::search(app, request, body, Some(repo)).await
+        }
+        (["repository", "api", "node" | "metadata", ..], _) => {
+            nodes::dispatch(app, request, body).await
+        }
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
         (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,

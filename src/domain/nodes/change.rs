@@ -1,6 +1,6 @@
 //! Changing a node where it is: metadata and expiry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::DomainError;
 use super::super::lookup::{Address, Entry, entry};
@@ -20,7 +20,7 @@ pub enum MetadataChange {
     /// Sets these, and leaves all others as they are.
     Merge(BTreeMap<String, String>),
     /// Takes these keys away, where they are.
-    Remove(Vec<String>),
+    Remove(BTreeSet<String>),
 }
 
 /// Changes the metadata of a file or folder. `done` hears when that is durable, or why it was

@@ -24,7 +24,7 @@ pub use gather::MAX_PAGE_BYTES;
 pub use listing::{Listing, page};
 pub use measure::{Measure, measure};
 pub use place::make_folder;
-pub use remove::{Removed, remove};
+pub use remove::{Removed, remove, tops};
 pub use rule::{Candidate, Field, Op, Pattern, Rule, Test, Value};
 pub use search::{Hit, Hits, Search, listing_rule, search};
 pub use top::MAX_SORTED;

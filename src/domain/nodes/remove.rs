@@ -21,7 +21,8 @@ pub struct Removed {
 }
 
 /// The paths that are not below others of them.
-fn tops(mut paths: Vec<NodePath>) -> Vec<NodePath> {
+#[must_use]
+pub fn tops(mut paths: Vec<NodePath>) -> Vec<NodePath> {
     // A folder sorts right before what is below it.
     paths.sort();
     let mut tops: Vec<NodePath> = Vec::new();
