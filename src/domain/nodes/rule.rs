@@ -337,3 +337,69 @@ impl Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("a*", "ab", true),
+            ("*b", "ab", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a**b", "ab", true),
+            ("*.tar.*", "x.tar.gz", true),
+            ("*a*b*", "ba", false),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "ab", false),
+            ("文*", "文件", true),
+            ("A*", "ab", false),
+            ("?", "a", false),
+        ] {
+            assert_eq!(
+                Pattern::new(pattern, false).matches(text),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+        assert!(Pattern::new("Ä*.TXT", true).matches("äb.txt"));
+        assert_eq!(Pattern::new("/a*b", false).prefix(), "/a");
+        assert_eq!(Pattern::new("/a*b", true).prefix(), "");
+    }
+
+    #[test]
+    fn names_that_all_must_have() {
+        let is_in = |field: Field, texts: &[&str]| {
+            let values = texts.iter().map(|text| Value::Text((*text).to_owned()));
+            Rule::Test(Test {
+                field,
+                op: Op::In(values.collect()),
+            })
+        };
+        let set = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
+        let project = || is_in(Field::Project, &["p", "q"]);
+        let all = |rules| Rule::All(rules);
+        assert_eq!(project().named(&Field::Project), set(&["p", "q"]));
+        assert_eq!(project().named(&Field::Repo), None);
+        let both = all(vec![
+            all(vec![is_in(Field::Project, &["q", "r"])]),
+            project(),
+        ]);
+        assert_eq!(both.named(&Field::Project), set(&["q"]));
+        assert_eq!(Rule::Any(vec![project()]).named(&Field::Project), None);
+        assert_eq!(Rule::None(vec![project()]).named(&Field::Project), None);
+        let not = Rule::Test(Test {
+            field: Field::Project,
+            op: Op::NotIn([Value::Text("p".to_owned())].into()),
+        });
+        assert_eq!(all(vec![not]).named(&Field::Project), None);
+    }
+}
