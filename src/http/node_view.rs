@@ -1,4 +1,4 @@
-//! A node on the wire (observed page, 1.1: NodeDetail and NodeInfo).
+//! A node on the wire (observed page, 1.1: `NodeDetail` and `NodeInfo`).
 
 use std::collections::BTreeMap;
 

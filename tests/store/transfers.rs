@@ -86,7 +86,7 @@ fn sweep(client: &Client, count: u32) -> bool {
 
 /// What a move or copy makes of a tree; `None` when it is refused.
 fn model(tree: &Tree, from: &Path, to: &Path, overwrite: bool, way: Way) -> Option<Tree> {
-    let source = tree.get(from)?;
+    tree.get(from)?;
     let mut target = to.clone();
     if to.is_empty() || tree.get(to) == Some(&None) {
         target.extend(from.last().cloned());
@@ -122,7 +122,6 @@ fn model(tree: &Tree, from: &Path, to: &Path, overwrite: bool, way: Way) -> Opti
             after.insert(place, bytes.clone());
         }
     }
-    let _is_folder = source.is_none();
     Some(after)
 }
 

@@ -4,6 +4,7 @@
 //! neither greater nor less than anything, and is what `NE` and `NIN` let through.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::super::DomainError;
@@ -78,7 +79,7 @@ impl Seen<'_> {
     }
 
     /// How it compares; `None` with another kind.
-    fn compare(&self, value: &Value) -> Option<std::cmp::Ordering> {
+    fn compare(&self, value: &Value) -> Option<Ordering> {
         match (self, value) {
             (Self::Flag(a), Value::Flag(b)) => Some(a.cmp(b)),
             (Self::Number(a), Value::Number(b)) => Some(a.cmp(b)),
@@ -266,10 +267,10 @@ impl Test {
         Ok(match &self.op {
             Op::In(values) => seen.is_some_and(|seen| values.contains(&seen.into_value())),
             Op::NotIn(values) => seen.is_none_or(|seen| !values.contains(&seen.into_value())),
-            Op::Less(value) => order(value).is_some_and(|order| order.is_lt()),
-            Op::AtMost(value) => order(value).is_some_and(|order| order.is_le()),
-            Op::Greater(value) => order(value).is_some_and(|order| order.is_gt()),
-            Op::AtLeast(value) => order(value).is_some_and(|order| order.is_ge()),
+            Op::Less(value) => order(value).is_some_and(Ordering::is_lt),
+            Op::AtMost(value) => order(value).is_some_and(Ordering::is_le),
+            Op::Greater(value) => order(value).is_some_and(Ordering::is_gt),
+            Op::AtLeast(value) => order(value).is_some_and(Ordering::is_ge),
             Op::Prefix(prefix) => text().is_some_and(|text| text.starts_with(prefix)),
             Op::Suffix(suffix) => text().is_some_and(|text| text.ends_with(suffix)),
             Op::Matches(pattern) => text().is_some_and(|text| pattern.matches(text)),

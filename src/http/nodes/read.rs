@@ -13,7 +13,7 @@ use super::super::params;
 use super::super::request::Request;
 use super::super::view::success;
 use super::asked;
-use super::records::{MAX_PAGE, Page, Paging};
+use super::records::{Answer, MAX_PAGE, Paging};
 use super::rules;
 use crate::domain::auth::Action;
 use crate::domain::nodes::{self, Found, Listing, Search};
@@ -110,7 +110,7 @@ pub async fn page(app: Arc<App>, request: Request, address: Address) -> Result<R
         }
         Ok(success(
             &request.trace,
-            Some(Page::new(paging, total, records)),
+            Some(Answer::new(paging, total, records)),
         ))
     })
     .await
@@ -119,7 +119,7 @@ pub async fn page(app: Arc<App>, request: Request, address: Address) -> Result<R
 /// How much is below a node.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Size {
+struct Below {
     sub_node_count: u64,
     sub_node_without_folder_count: u64,
     size: u64,
@@ -142,12 +142,12 @@ pub async fn size(app: Arc<App>, request: Request, address: Address) -> Result<R
             Err(error) => return Err(error.into()),
         };
         let files = if is_file { 0 } else { sum.files };
-        let size = Size {
+        let below = Below {
             sub_node_count: sum.folders + files,
             sub_node_without_folder_count: files,
             size: sum.bytes,
         };
-        Ok(success(&request.trace, Some(size)))
+        Ok(success(&request.trace, Some(below)))
     })
     .await
 }

@@ -66,7 +66,7 @@ impl Paging {
 /// A page.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Page<T> {
+pub struct Answer<T> {
     page_number: u64,
     page_size: usize,
     total_records: u64,
@@ -74,7 +74,7 @@ pub struct Page<T> {
     records: Vec<T>,
 }
 
-impl<T> Page<T> {
+impl<T> Answer<T> {
     /// The page of these records.
     pub fn new(paging: Paging, total_records: u64, records: Vec<T>) -> Self {
         Self {

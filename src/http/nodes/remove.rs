@@ -23,19 +23,21 @@ const MAX_PATHS: usize = 10_000;
 
 /// What was deleted; folders do not count.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Deleted {
-    deleted_number: u64,
-    deleted_size: u64,
-    deleted_time: String,
+    #[serde(rename = "deletedNumber")]
+    files: u64,
+    #[serde(rename = "deletedSize")]
+    bytes: u64,
+    #[serde(rename = "deletedTime")]
+    time: String,
 }
 
 impl Deleted {
     fn of(removed: Removed, zone: &TimeZone) -> Self {
         Self {
-            deleted_number: removed.files,
-            deleted_size: removed.bytes,
-            deleted_time: local_time(removed.at_ms, zone),
+            files: removed.files,
+            bytes: removed.bytes,
+            time: local_time(removed.at_ms, zone),
         }
     }
 }

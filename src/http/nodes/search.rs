@@ -13,7 +13,7 @@ use super::super::fields::Fields;
 use super::super::node_view::{NodeInfo, Place, blob_of};
 use super::super::request::{Body, Request};
 use super::super::view::success;
-use super::records::{Page, Paging};
+use super::records::{Answer, Paging};
 use super::rules::{self, Reader};
 use crate::domain::auth::{Action, Principal};
 use crate::domain::nodes::{self, Field, Hit, Op, Rule, Search, Test, Value};
@@ -77,7 +77,7 @@ pub async fn search(
         for hit in &found.hits {
             records.push(record(&app, &rows, &repos, hit, select.as_deref())?);
         }
-        let page = Page::new(paging, found.total, records);
+        let page = Answer::new(paging, found.total, records);
         Ok(success(&request.trace, Some(page)))
     })
     .await
@@ -92,8 +92,8 @@ fn needs_metadata(field: &str) -> bool {
     field == "nodeMetadata" || field.split('.').next() == Some("metadata")
 }
 
-/// The repositories that a rule is about. One that is named alone must exist and be readable; of
-/// several, those that are.
+/// The repositories that a rule is about: of those that it names, the ones that exist and are
+/// readable, and one must; of a project, the readable ones, so that nobody learns of others.
 fn repositories(
     rows: &dyn Rows,
     principal: &Principal,
@@ -130,7 +130,7 @@ fn repositories(
         }
     }
     match refusal {
-        Some(refusal) if found.is_empty() => Err(refusal),
+        Some(refusal) if found.is_empty() && names.is_some() => Err(refusal),
         _ => Ok(found),
     }
 }

@@ -96,7 +96,9 @@ fn what_is_not_there_is_a_400() {
     let repo = "/node/detail/project/other/f";
     assert_eq!(verdict(&service, "GET", repo), (404, 251_006));
     for (path, verdict) in [
-        ("/node/detail/project", (404, 250_130)),
+        // The alias: a project that is called `detail` cannot be.
+        ("/node/detail/project", (400, 250_105)),
+        ("/node/project", (404, 250_130)),
         ("/node", (404, 250_130)),
         ("/nodes/detail/project/repo/f", (404, 250_130)),
         ("/node/detail/project/-/f", (400, 250_105)),

@@ -45,7 +45,7 @@ fn total(service: &Service, path: &str) -> u64 {
     page["totalRecords"].as_u64().expect("a number")
 }
 
-/// 5,000 files in 100 folders, and one folder of 1,000 of them.
+/// 5,000 files in 100 folders, and the 50 that they are copies of.
 fn filled() -> Service {
     let service = Service::open();
     for i in 0..50 {

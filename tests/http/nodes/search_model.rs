@@ -17,9 +17,7 @@ fn pick<'a>(noise: &mut Noise, from: &[&'a str]) -> &'a str {
 /// A path of names, up to three deep.
 fn path(noise: &mut Noise) -> String {
     let depth = 1 + noise.below(3);
-    (0..depth)
-        .map(|_| format!("/{}", pick(noise, &NAMES)))
-        .collect()
+    (0..depth).fold(String::new(), |path, _| path + "/" + pick(noise, &NAMES))
 }
 
 fn filled(noise: &mut Noise) -> Service {
