@@ -80,4 +80,28 @@ fn http(bench: &mut Bench, bytes: &[u8], run: usize) {
     let got = server.get("declared", bytes.len());
     bench.add("HTTP: download", start.elapsed());
     assert_eq!(got, crc, "what is served is what came");
+    drop(server);
+    blocks(bench, bytes, crc);
+}
+
+/// Blocks of 8 MiB, one behind the other, each durable when it is answered.
+fn blocks(bench: &mut Bench, bytes: &[u8], crc: u32) {
+    const BLOCK_BYTES: usize = 8 << 20;
+    let server = Server::start();
+    let id = server.start_blocks("blocks");
+    bench.time("HTTP: upload, new, in blocks of 8 MiB", || {
+        for (i, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
+            server.put_block("blocks", &id, i * BLOCK_BYTES, block);
+        }
+    });
+    bench.time("HTTP: completing it", || {
+        server.complete_blocks("blocks", &id, bytes.len());
+    });
+    assert_eq!(
+        server.get("blocks", bytes.len()),
+        crc,
+        "what is served is what came"
+    );
+    let stats = server.store.stats().expect("stats");
+    assert_eq!((stats.files, stats.logical_bytes), (1, bytes.len() as u64));
 }

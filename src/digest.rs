@@ -4,11 +4,13 @@
 //! Feeding the digests block by block (64 bytes each) lets the processor overlap them: sha256
 //! beside md5 costs nearly nothing more than md5 alone, where one after the other costs the sum.
 
+use crc_fast::{CrcAlgorithm, Digest as Crc};
 use md5::block_api::Md5Core;
 use sha1::block_api::Sha1Core;
 use sha2::block_api::Sha256VarCore;
 use sha2::digest::array::Array;
 use sha2::digest::block_api::{Block, Buffer, FixedOutputCore, UpdateCore, VariableOutputCore};
+use sha2::digest::common::hazmat::SerializableState;
 use sha2::digest::typenum::U32;
 
 /// Block size that md5, sha1 and sha256 share, in bytes.
@@ -47,7 +49,7 @@ pub struct Hasher {
     sha256: Sha256VarCore,
     md5: Md5Core,
     sha1: Sha1Core,
-    crc64: crc64fast::Digest,
+    crc64: Crc,
     /// Bytes that do not yet fill a block.
     tail: [u8; BLOCK],
     tail_len: usize,
@@ -64,7 +66,7 @@ impl Hasher {
             sha256,
             md5: Md5Core::default(),
             sha1: Sha1Core::default(),
-            crc64: crc64fast::Digest::new(),
+            crc64: Crc::new(CrcAlgorithm::Crc64Xz),
             tail: [0; BLOCK],
             tail_len: 0,
             size: 0,
@@ -75,7 +77,7 @@ impl Hasher {
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.size += bytes.len() as u64;
         if self.wanted != Wanted::Sha256Only {
-            self.crc64.write(bytes);
+            self.crc64.update(bytes);
         }
         if self.tail_len > 0 {
             let take = bytes.len().min(BLOCK - self.tail_len);
@@ -142,10 +144,61 @@ impl Hasher {
             crc64: if self.wanted == Wanted::Sha256Only {
                 0
             } else {
-                self.crc64.sum64()
+                self.crc64.finalize()
             },
             size: self.size,
         }
+    }
+}
+
+/// Version of what [`Hasher::save`] gives; another one is not restored.
+const SAVED_VERSION: u8 = 1;
+
+impl Hasher {
+    /// The state as bytes, to go on later: `{1 u8, size u64, sha256 state 40, md5 state 24,
+    /// crc64 state u64, tail}`; the tail is `size % 64` bytes. `None` for a hasher of sha1, which
+    /// nobody interrupts, or without md5.
+    #[must_use]
+    pub fn save(&self) -> Option<Vec<u8>> {
+        if self.wanted != Wanted::Md5 {
+            return None;
+        }
+        let mut state = vec![SAVED_VERSION];
+        state.extend(self.size.to_le_bytes());
+        state.extend(self.sha256.serialize());
+        state.extend(self.md5.serialize());
+        state.extend(self.crc64.get_state().to_le_bytes());
+        state.extend(&self.tail[..self.tail_len]);
+        Some(state)
+    }
+
+    /// What [`Hasher::save`] gave; `None` for anything else.
+    #[must_use]
+    pub fn restore(state: &[u8]) -> Option<Self> {
+        let (version, rest) = state.split_first()?;
+        let (size, rest) = rest.split_first_chunk::<8>()?;
+        let (sha256, rest) = rest.split_first_chunk::<40>()?;
+        let (md5, rest) = rest.split_first_chunk::<24>()?;
+        let (crc64, tail) = rest.split_first_chunk::<8>()?;
+        let size = u64::from_le_bytes(*size);
+        if *version != SAVED_VERSION || tail.len() as u64 != size % BLOCK as u64 {
+            return None;
+        }
+        let mut hasher = Self::new(Wanted::Md5);
+        hasher.size = size;
+        hasher.sha256 = Sha256VarCore::deserialize(&Array::from(*sha256)).ok()?;
+        hasher.md5 = Md5Core::deserialize(&Array::from(*md5)).ok()?;
+        let crc64 = u64::from_le_bytes(*crc64);
+        hasher.crc64 = Crc::new_with_init_state(CrcAlgorithm::Crc64Xz, crc64);
+        hasher.tail[..tail.len()].copy_from_slice(tail);
+        hasher.tail_len = tail.len();
+        Some(hasher)
+    }
+
+    /// How many bytes were taken in.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
     }
 }
 
@@ -161,13 +214,11 @@ mod tests {
     use sha2::Digest as _;
 
     fn plain(bytes: &[u8]) -> Digests {
-        let mut crc64 = crc64fast::Digest::new();
-        crc64.write(bytes);
         Digests {
             sha256: sha2::Sha256::digest(bytes).into(),
             md5: md5::Md5::digest(bytes).into(),
             sha1: Some(sha1::Sha1::digest(bytes).into()),
-            crc64: crc64.sum64(),
+            crc64: crc_fast::checksum(CrcAlgorithm::Crc64Xz, bytes),
             size: bytes.len() as u64,
         }
     }
@@ -205,6 +256,47 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_saved_state_goes_on_as_if_nothing_had_been() {
+        let bytes: Vec<u8> = (0..400_u32).map(|i| (i * 7).to_le_bytes()[0]).collect();
+        for split in [0, 1, 63, 64, 65, 128, 399, 400] {
+            let mut hasher = Hasher::new(Wanted::Md5);
+            hasher.update(&bytes[..split]);
+            let saved = hasher.save().expect("it has no sha1");
+            let mut hasher = Hasher::restore(&saved).expect("it was just saved");
+            hasher.update(&bytes[split..]);
+            let expected = Digests {
+                sha1: None,
+                ..plain(&bytes)
+            };
+            assert_eq!(hasher.finish(), expected, "at {split}");
+            assert!(Hasher::restore(&saved[..saved.len() - 1]).is_none());
+            assert!(Hasher::restore(&[&saved[..], &[0]].concat()).is_none());
+        }
+        assert!(Hasher::new(Wanted::Md5Sha1).save().is_none());
+    }
+
+    /// Saved states lie in packs: what an older version saved must go on in every newer one.
+    #[test]
+    fn saved_states_are_frozen() {
+        let mut hasher = Hasher::new(Wanted::Md5);
+        hasher.update(&[b'a'; 70]);
+        let saved = hasher.save().expect("it has no sha1");
+        assert_eq!(hex::encode(&saved), SAVED_70_A);
+        let mut hasher = Hasher::restore(&hex::decode(SAVED_70_A).unwrap()).unwrap();
+        hasher.update(&[b'b'; 70]);
+        let whole = [[b'a'; 70], [b'b'; 70]].concat();
+        let expected = Digests {
+            sha1: None,
+            ..plain(&whole)
+        };
+        assert_eq!(hasher.finish(), expected);
+    }
+
+    const SAVED_70_A: &str = "0146000000000000001cb85bdf26061ee894a845fb310fd44f16685eb2c199d4d6\
+        294990ab665e6300010000000000000056ffd48962d95c1233deca6925e333000100000000000000bc3c9dde83\
+        24406a616161616161";
 
     #[test]
     fn only_what_is_wanted_is_there() {

@@ -53,7 +53,7 @@ const HOMES: [(&[&str], Place); 18] = [
     (&["clap"], Only(&["cli/", "main.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),
     (&["zip", "::"], Only(&["http/archive.rs"])),
-    (&["argon2"], Only(&["domain/auth.rs"])),
+    (&["argon2"], Only(&["domain/auth/passwords.rs"])),
     (&["rustix"], Only(&["pack/"])),
     (&["StatusCode"], Only(&["http/"])),
     (&["async"], HTTP_AND_ABOVE),

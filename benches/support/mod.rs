@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
-use packhold::domain::{self, Address, Declared, Upload};
+use packhold::domain::{self, Address, Declared, MayCreate, Upload};
 use packhold::http::{App, Config, serve};
 use packhold::store::{Options, Store};
 
@@ -83,14 +83,14 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn median(times: &[Duration]) -> Duration {
+pub fn median(times: &[Duration]) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 /// Commit, processor, cores, file system.
-fn machine() -> String {
+pub fn machine() -> String {
     let run = |program: &str, args: &[&str]| {
         let output = std::process::Command::new(program).args(args).output();
         let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
@@ -134,7 +134,8 @@ impl Engine {
             },
             precondition: Arc::new(|_| true),
             by: "bench".to_owned(),
-            may_create: true,
+            may_create: MayCreate::Project,
+            permit: None,
         };
         let size = Some(bytes.len() as u64);
         let mut ingest = domain::begin(&self.store, &upload, size).expect("an upload");
@@ -184,6 +185,7 @@ fn address(name: &str) -> Address {
 
 /// A server on a free port of the loopback, with a store of its own.
 pub struct Server {
+    pub store: Store,
     address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -196,10 +198,9 @@ impl Server {
         let store = Store::open(&dir.path().join("b.pack"), Options::default()).expect("a store");
         let config = Config {
             no_auth: true,
-            auto_create: true,
-            zone: jiff::tz::TimeZone::UTC,
+            ..Config::default()
         };
-        let app = Arc::new(App::new(store, config).expect("a service"));
+        let app = Arc::new(App::new(store.clone(), config).expect("a service"));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -217,6 +218,7 @@ impl Server {
             });
         });
         Self {
+            store,
             address: told.recv().expect("an address"),
             stop: Some(stop),
             thread: Some(thread),
@@ -227,15 +229,11 @@ impl Server {
     /// Uploads and gives the sha256 that the server answers.
     pub fn put(&self, name: &str, bytes: &[u8], declared: Option<&str>) -> String {
         let declared = declared.map_or(String::new(), |d| format!("X-BKREPO-SHA256: {d}\r\n"));
-        let head = format!(
-            "PUT /generic/bench/files/{name} HTTP/1.1\r\nHost: b\r\nConnection: close\r\n{declared}Content-Length: {}\r\n\r\n",
-            bytes.len()
+        let text = self.call(
+            &format!("PUT /generic/bench/files/{name}"),
+            &declared,
+            bytes,
         );
-        let mut answer = Vec::new();
-        let mut stream = self.send(&head, bytes);
-        stream.read_to_end(&mut answer).expect("an answer");
-        let text = String::from_utf8_lossy(&answer);
-        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
         let (_, rest) = text.split_once("\"sha256\":\"").expect("a digest");
         rest[..64].to_owned()
     }
@@ -270,6 +268,49 @@ impl Server {
         }
         assert_eq!(received, len);
         crc.finalize()
+    }
+
+    /// Begins an upload in blocks.
+    pub fn start_blocks(&self, name: &str) -> String {
+        let text = self.call(
+            &format!("POST /generic/separate/bench/files/{name}"),
+            "",
+            &[],
+        );
+        let (_, rest) = text.split_once("\"uploadId\":\"").expect("an id");
+        rest[..57].to_owned()
+    }
+
+    /// Sends a block.
+    pub fn put_block(&self, name: &str, id: &str, offset: usize, block: &[u8]) {
+        let headers = format!(
+            "X-BKREPO-UPLOAD-ID: {id}\r\nUPLOAD-TYPE: SEPARATE-UPLOAD\r\nX-BKREPO-OFFSET: {offset}\r\n"
+        );
+        self.call(&format!("PUT /generic/bench/files/{name}"), &headers, block);
+    }
+
+    /// Makes the file of its blocks.
+    pub fn complete_blocks(&self, name: &str, id: &str, len: usize) {
+        let headers = format!("X-BKREPO-UPLOAD-ID: {id}\r\nX-BKREPO-SIZE: {len}\r\n");
+        self.call(
+            &format!("PUT /generic/separate/bench/files/{name}"),
+            &headers,
+            &[],
+        );
+    }
+
+    /// A request that must succeed; gives the whole answer.
+    pub fn call(&self, line: &str, headers: &str, body: &[u8]) -> String {
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: b\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut answer = Vec::new();
+        let mut stream = self.send(&head, body);
+        stream.read_to_end(&mut answer).expect("an answer");
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        text
     }
 
     fn send(&self, head: &str, body: &[u8]) -> TcpStream {

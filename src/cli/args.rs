@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::http::public_url;
+
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
 #[derive(Debug, Parser)]
 #[command(name = "packhold", version)]
@@ -79,6 +81,12 @@ pub struct Serve {
     /// Zone of the times in answers, by its IANA name, like Asia/Shanghai [default: the system's].
     #[arg(long, env = "PACKHOLD_TIME_ZONE")]
     pub time_zone: Option<String>,
+    /// What links in answers begin with, like <https://repo.example.com> [default: the Host asked].
+    #[arg(long, env = "PACKHOLD_PUBLIC_URL", value_parser = public_url)]
+    pub public_url: Option<String>,
+    /// A proxy stands in front: the last address in X-Forwarded-For is the client's.
+    #[arg(long, env = "PACKHOLD_BEHIND_PROXY", action = ArgAction::SetTrue)]
+    pub behind_proxy: bool,
 }
 
 /// `packhold stats`.

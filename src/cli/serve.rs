@@ -55,6 +55,9 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         no_auth: args.no_auth,
         auto_create: args.auto_create,
         zone,
+        public_url: args.public_url.clone(),
+        behind_proxy: args.behind_proxy,
+        ..Config::default()
     };
     let app = Arc::new(App::new(store.clone(), config)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()

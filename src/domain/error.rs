@@ -23,6 +23,38 @@ pub enum DomainError {
         /// The repository.
         repo: String,
     },
+    /// The project does not exist.
+    #[error("project {0} does not exist")]
+    NoProject(String),
+    /// There is a project of that name.
+    #[error("project {0} exists")]
+    ProjectExists(String),
+    /// There is a repository of that name.
+    #[error("repository {0} exists")]
+    RepoExists(String),
+    /// A project with repositories, or a repository with files, is not deleted just so.
+    #[error("{0} is not empty")]
+    InUse(String),
+    /// The user does not exist.
+    #[error("user {0} does not exist")]
+    NoUser(String),
+    /// There is a user of that name.
+    #[error("user {0} exists")]
+    UserExists(String),
+    /// Something has a value that it cannot have.
+    #[error("{what} is invalid: {why}")]
+    Invalid {
+        /// Its name, as clients know it.
+        what: &'static str,
+        /// Why it is refused.
+        why: String,
+    },
+    /// The temporary token does not open what it is used for.
+    #[error("the temporary token is invalid: {0}")]
+    TokenInvalid(String),
+    /// The temporary token was good until lately.
+    #[error("the temporary token has expired")]
+    TokenExpired,
     /// Nothing is at the path.
     #[error("nothing is at {0}")]
     NotFound(String),
@@ -51,14 +83,6 @@ pub enum DomainError {
     /// The state of the file is not the one that the request is conditional on.
     #[error("{0} is not in the state that the request asks for")]
     Precondition(String),
-    /// What was asked for is not possible with this value.
-    #[error("Parameter [{name}] is invalid: {why}")]
-    Parameter {
-        /// What is at fault.
-        name: &'static str,
-        /// Why.
-        why: String,
-    },
     /// More than one change or answer may have.
     #[error("too many {what}: at most {limit} are possible at once")]
     TooMany {
@@ -67,6 +91,18 @@ pub enum DomainError {
         /// How many are possible.
         limit: usize,
     },
+    /// No such upload in blocks is going on at this path.
+    #[error("no upload in blocks has the id {0}")]
+    NoSession(String),
+    /// The blocks do not cover the file exactly.
+    #[error("the blocks are not the file: {0}")]
+    Coverage(String),
+    /// The numbers of the blocks are not 1 to n.
+    #[error("the blocks are not numbered from 1 on: {0}")]
+    Sequence(String),
+    /// A block would end past the largest file.
+    #[error("a block at offset {0} ends past the largest possible file")]
+    BlockEnd(u64),
     /// A password cannot be hashed or checked.
     #[error("password hashing: {0}")]
     Password(String),

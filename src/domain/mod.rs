@@ -2,18 +2,25 @@
 //! is an argument.
 
 pub mod auth;
+pub mod blocks;
 mod delete;
 mod error;
 mod lookup;
 pub mod nodes;
 pub mod path;
+pub mod projects;
+mod random;
 mod selection;
+mod sweep;
+pub mod token;
 mod tree;
 mod upload;
+pub mod users;
 
 pub use delete::delete;
 pub use error::DomainError;
 pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, repository};
 pub use selection::{Selected, Selection, select};
+pub use sweep::Sweeper;
 pub use tree::{Cursor, Leaf, Page, Tree, list};
-pub use upload::{Declared, Precondition, State, Stored, Upload, begin, check, finish};
+pub use upload::{Declared, MayCreate, Precondition, State, Stored, Upload, begin, check, finish};

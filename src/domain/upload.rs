@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::DomainError;
 use super::lookup::{Address, FileEntry, child};
+use super::token;
 use crate::digest::Wanted;
 use crate::format::Sha256;
-use crate::format::meta::{Blob, Mutation, Node, NodeId, NodeKind, NodePut, Project, Repo};
+use crate::format::meta::{
+    Blob, Mutation, Node, NodeId, NodeKind, NodePut, Project, Relocated, Repo,
+};
 use crate::index::Rows;
 use crate::store::{Ids, Ingest, Ingested, Store, StoreError};
 
@@ -52,8 +55,22 @@ pub struct Upload {
     pub precondition: Precondition,
     /// Who uploads.
     pub by: String,
-    /// May create the repository and its project, if they are missing.
-    pub may_create: bool,
+    /// What it may create of what it lies in.
+    pub may_create: MayCreate,
+    /// sha256 of the secret of the temporary token whose permit it takes.
+    pub permit: Option<Sha256>,
+}
+
+/// What a write may create of what it lies in; each includes those before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MayCreate {
+    /// Folders only.
+    #[default]
+    Nothing,
+    /// A repository in a project that exists.
+    Repo,
+    /// A project, too.
+    Project,
 }
 
 /// A file that is in its place, and what it cost.
@@ -80,13 +97,18 @@ impl Upload {
     fn plan(&self, rows: &dyn Rows, now_ms: u64) -> Result<Plan, DomainError> {
         let path = &self.address.path;
         let Some(repo) = rows.repo(&self.address.project, &self.address.repo)? else {
-            if !self.may_create {
+            let no_project = rows.project(&self.address.project)?.is_none();
+            let needed = match no_project {
+                true => MayCreate::Project,
+                false => MayCreate::Repo,
+            };
+            if self.may_create < needed {
                 return Err(self.address.no_repository());
             }
             self.refuse_root()?;
             self.require(None)?;
             return Ok(Plan {
-                project: rows.project(&self.address.project)?.is_none(),
+                project: no_project,
                 repo: true,
                 folder: None,
                 depth: 0,
@@ -159,14 +181,8 @@ impl Upload {
         }
     }
 
-    /// The mutations that carry out a plan; gives the new node, too.
-    fn carry_out(
-        &self,
-        plan: &Plan,
-        ids: &mut Ids,
-        blob: &Blob,
-        now_ms: u64,
-    ) -> (Vec<Mutation>, Node) {
+    /// The mutations that make the project and the repository of a plan; and its deepest folder.
+    fn make_repo(&self, plan: &Plan, ids: &mut Ids, now_ms: u64) -> (Vec<Mutation>, NodeId) {
         let mut mutations = Vec::new();
         let Address { project, repo, .. } = &self.address;
         if plan.project {
@@ -178,7 +194,7 @@ impl Upload {
                 created_ms: now_ms,
             }));
         }
-        let mut folder = plan.folder.unwrap_or_else(|| ids.fresh());
+        let folder = plan.folder.unwrap_or_else(|| ids.fresh());
         if plan.repo {
             mutations.push(Mutation::RepoPut(Repo {
                 project: project.clone(),
@@ -190,6 +206,29 @@ impl Upload {
                 created_ms: now_ms,
             }));
         }
+        (mutations, folder)
+    }
+
+    /// The mutations that make the repository, where the file is to go later.
+    pub(super) fn prepare(
+        &self,
+        rows: &dyn Rows,
+        ids: &mut Ids,
+        now_ms: u64,
+    ) -> Result<Vec<Mutation>, DomainError> {
+        let plan = self.plan(rows, now_ms)?;
+        Ok(self.make_repo(&plan, ids, now_ms).0)
+    }
+
+    /// The mutations that carry out a plan; gives the new node, too.
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        ids: &mut Ids,
+        blob: &Blob,
+        now_ms: u64,
+    ) -> (Vec<Mutation>, Node) {
+        let (mut mutations, mut folder) = self.make_repo(plan, ids, now_ms);
         let segments = self.address.path.segments();
         let (name, folders) = segments.split_last().map_or(("", &[][..]), |(n, f)| (n, f));
         for segment in folders.iter().skip(plan.depth) {
@@ -275,55 +314,117 @@ pub fn finish(
     ingested: Ingested,
     done: impl FnOnce(Result<Stored, DomainError>) + Send + 'static,
 ) {
-    let blob = match accept(&upload.declared, &ingested) {
-        Ok(blob) => blob,
+    let content = match accept(&upload.declared, ingested) {
+        Ok(content) => content,
         Err(error) => return done(Err(error)),
     };
     let now_ms = store.now_ms();
-    let check = move |rows: &dyn Rows, ids: &mut Ids| {
-        let plan = upload.plan(rows, now_ms)?;
-        // A proven content is there since before the upload began; another upload may have brought
-        // this one's in the meantime.
-        let known = rows.blob(&blob.sha256)?;
-        let (places, node) = upload.carry_out(&plan, ids, &blob, now_ms);
-        let mut mutations = Vec::new();
-        let is_new = known.is_none() || ingested.replaces;
-        if is_new {
-            mutations.push(Mutation::BlobPut(blob.clone()));
-        }
-        let relocated = ingested.relocated.iter().copied();
-        mutations.extend(relocated.map(Mutation::Relocated));
-        mutations.extend(places);
-        let stored = Stored {
-            file: FileEntry {
-                address: upload.address.clone(),
-                node,
-                blob: known.filter(|_| !is_new).unwrap_or_else(|| blob.clone()),
-            },
-            new_bytes: ingested.new_bytes,
-        };
-        Ok::<_, DomainError>((mutations, stored))
-    };
+    let check = move |rows: &dyn Rows, ids: &mut Ids| content.place(&upload, rows, ids, now_ms);
     store.submit(check, move |outcome| {
         done(outcome.map_err(DomainError::from).and_then(|inner| inner));
     });
 }
 
+/// A content that is in the store, and is to be put in its place.
+pub(super) struct Content {
+    pub(super) blob: Blob,
+    /// Bytes that were not in the store before.
+    pub(super) new_bytes: u64,
+    /// Damaged payloads that fresh bytes replace.
+    pub(super) relocated: Vec<Relocated>,
+    /// The store knows the content, but cannot read what it has of it.
+    pub(super) replaces: bool,
+}
+
+impl Content {
+    /// The mutations that put it in its place, if the upload may take place.
+    pub(super) fn place(
+        &self,
+        upload: &Upload,
+        rows: &dyn Rows,
+        ids: &mut Ids,
+        now_ms: u64,
+    ) -> Result<(Vec<Mutation>, Stored), DomainError> {
+        let plan = upload.plan(rows, now_ms)?;
+        // A proven content is there since before the upload began; another upload may have brought
+        // this one's in the meantime.
+        let known = rows.blob(&self.blob.sha256)?;
+        let (places, node) = upload.carry_out(&plan, ids, &self.blob, now_ms);
+        let mut mutations = Vec::new();
+        let is_new = known.is_none() || self.replaces;
+        if is_new {
+            mutations.push(Mutation::BlobPut(self.blob.clone()));
+        }
+        let relocated = self.relocated.iter().copied();
+        mutations.extend(relocated.map(Mutation::Relocated));
+        mutations.extend(places);
+        if let Some(token) = &upload.permit {
+            mutations.push(token::take_permit(rows, token)?);
+        }
+        let stored = Stored {
+            file: FileEntry {
+                address: upload.address.clone(),
+                node,
+                blob: known
+                    .filter(|_| !is_new)
+                    .unwrap_or_else(|| self.blob.clone()),
+            },
+            new_bytes: self.new_bytes,
+        };
+        Ok((mutations, stored))
+    }
+}
+
 /// Holds the bytes that came against what was declared.
-fn accept(declared: &Declared, ingested: &Ingested) -> Result<Blob, DomainError> {
-    let digests = &ingested.digests;
-    let differs = |which, declared: &Option<String>, actual: String| match declared {
+fn accept(declared: &Declared, ingested: Ingested) -> Result<Content, DomainError> {
+    declared.fits_sha256(&ingested.digests.sha256)?;
+    let blob = ingested.blob.ok_or(StoreError::Closed)?;
+    declared.fits(&blob)?;
+    Ok(Content {
+        blob,
+        new_bytes: ingested.new_bytes,
+        relocated: ingested.relocated,
+        replaces: ingested.replaces,
+    })
+}
+
+impl Declared {
+    /// Whether a content is the declared one.
+    pub(super) fn fits(&self, blob: &Blob) -> Result<(), DomainError> {
+        self.fits_sha256(&blob.sha256)?;
+        self.fits_others(&blob.md5, blob.crc64)
+    }
+
+    pub(super) fn fits_sha256(&self, sha256: &Sha256) -> Result<(), DomainError> {
+        differs("sha256", self.sha256.as_ref(), hex::encode(sha256))
+    }
+
+    pub(super) fn fits_others(&self, md5: &[u8; 16], crc64: u64) -> Result<(), DomainError> {
+        differs("md5", self.md5.as_ref(), hex::encode(md5))?;
+        let declared = self.crc64.map(|crc| crc.to_string());
+        differs("crc64ecma", declared.as_ref(), crc64.to_string())
+    }
+
+    /// The digests that are needed to judge it.
+    pub(super) fn wanted(&self) -> Wanted {
+        match (&self.md5, self.crc64) {
+            (None, None) => Wanted::Sha256Only,
+            _ => Wanted::Md5,
+        }
+    }
+}
+
+fn differs(
+    which: &'static str,
+    declared: Option<&String>,
+    actual: String,
+) -> Result<(), DomainError> {
+    match declared {
         Some(declared) if *declared != actual => Err(DomainError::Digest {
             which,
             declared: declared.clone(),
             actual,
         }),
         _ => Ok(()),
-    };
-    differs("sha256", &declared.sha256, hex::encode(digests.sha256))?;
-    let blob = ingested.blob.clone().ok_or(StoreError::Closed)?;
-    differs("md5", &declared.md5, hex::encode(blob.md5))?;
-    let crc64 = declared.crc64.map(|crc| crc.to_string());
-    differs("crc64ecma", &crc64, blob.crc64.to_string())?;
-    Ok(blob)
+    }
 }

@@ -1,14 +1,18 @@
 //! What all handlers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::error::ApiError;
 use crate::domain::DomainError;
 use crate::domain::auth::Passwords;
-use crate::store::Store;
+use crate::domain::blocks::Digesting;
+use crate::format::meta::Mutation;
+use crate::index::Rows;
+use crate::store::{Ids, Store, StoreError};
 
 /// Password hashes computed at once; each takes 19 MiB.
 const HASHES_AT_ONCE: usize = 2;
@@ -22,6 +26,27 @@ pub struct Config {
     pub auto_create: bool,
     /// The zone in which times are told.
     pub zone: TimeZone,
+    /// How often what is gone is swept.
+    pub sweep_every: Duration,
+    /// What the service is called from outside, as [`super::public_url`] gives it; without it, links
+    /// begin with the `Host` that a request names.
+    pub public_url: Option<String>,
+    /// A proxy stands in front and appends to `X-Forwarded-For` who asked it.
+    pub behind_proxy: bool,
+}
+
+/// With passwords, in UTC, not told what is around it.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            no_auth: false,
+            auto_create: true,
+            zone: TimeZone::UTC,
+            sweep_every: Duration::from_secs(10),
+            public_url: None,
+            behind_proxy: false,
+        }
+    }
 }
 
 /// The running service.
@@ -30,6 +55,10 @@ pub struct App {
     pub(super) config: Config,
     pub(super) passwords: Arc<Passwords>,
     pub(super) hashes: Arc<Semaphore>,
+    /// Whose blocks are being digested.
+    pub(super) digesting: Digesting,
+    /// Wakes the sweeper, when something was deleted.
+    pub(super) to_sweep: Notify,
 }
 
 impl App {
@@ -43,6 +72,8 @@ impl App {
             config,
             passwords: Arc::new(Passwords::new()?),
             hashes: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            digesting: Digesting::default(),
+            to_sweep: Notify::new(),
         })
     }
 }
@@ -54,4 +85,18 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or(Err(ApiError::Internal("a worker panicked or was stopped")))
+}
+
+/// Makes a change, decided by `check` on the rows that it is made on, and waits until it is durable.
+pub(super) async fn commit<T: Send + 'static>(
+    app: &App,
+    check: impl FnMut(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), DomainError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    app.store.submit(check, move |outcome| {
+        // Nobody listens when the client has gone.
+        let _listener = sender.send(outcome);
+    });
+    let outcome = receiver.await.unwrap_or(Err(StoreError::Closed));
+    Ok(outcome??)
 }

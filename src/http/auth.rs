@@ -1,4 +1,4 @@
-//! Who is asking: the `Authorization` header.
+//! Who is asking (the `Authorization` header), and the refusal of what they may not do.
 
 use base64::Engine;
 use base64::alphabet;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::app::{App, blocking};
 use super::error::ApiError;
 use super::request::Request;
-use crate::domain::auth::{Action, Principal};
-use crate::domain::{Address, DomainError};
+use crate::domain::auth::{self, Action, Principal};
+use crate::domain::{Address, DomainError, MayCreate, projects};
 use crate::format::meta::Repo;
 use crate::index::Rows;
 
@@ -73,30 +73,135 @@ fn basic(header: &[u8]) -> Option<(String, String)> {
 }
 
 /// The repository of an address, if `principal` may do `action` there. Who may not is not told
-/// whether it exists.
+/// whether it exists, unless they have a grant in its project.
 ///
 /// # Errors
 /// [`ApiError::Unauthenticated`] for nobody, [`ApiError::Forbidden`] for somebody; a missing
-/// repository is `None` for those who may know.
+/// repository is `None` for those who may know and would be allowed the action.
 pub fn authorize(
     rows: &dyn Rows,
     principal: &Principal,
     action: Action,
     address: &Address,
 ) -> Result<Option<Repo>, ApiError> {
-    let repo = rows
-        .repo(&address.project, &address.repo)
-        .map_err(DomainError::from)?;
-    if principal.may(action, repo.as_ref()) {
-        return Ok(repo);
+    let Address { project, repo, .. } = address;
+    let found = rows.repo(project, repo).map_err(DomainError::from)?;
+    if auth::may(rows, principal, action, address)? {
+        return Ok(found);
     }
-    Err(match principal {
+    if found.is_none() && auth::is_member(rows, principal, project)? {
+        return Err(no_repository(address));
+    }
+    if let Principal::Token(bearer) = principal
+        && !bearer.opens(action, address)
+    {
+        let why = format!("it is not good for [{action:?}] at {}", address.path);
+        return Err(DomainError::TokenInvalid(why).into());
+    }
+    let wanted = format!("[{action:?}] permission in project[{project}] repo[{repo}]");
+    Err(denied(principal, &wanted))
+}
+
+/// Like [`authorize`], where a missing repository is an error for those who may know, too.
+///
+/// # Errors
+/// As for [`authorize`]; [`DomainError::NoRepository`].
+pub fn authorize_existing(
+    rows: &dyn Rows,
+    principal: &Principal,
+    action: Action,
+    address: &Address,
+) -> Result<Repo, ApiError> {
+    let found = authorize(rows, principal, action, address)?;
+    found.ok_or_else(|| no_repository(address))
+}
+
+fn no_repository(address: &Address) -> ApiError {
+    let (project, repo) = (address.project.clone(), address.repo.clone());
+    DomainError::NoRepository { project, repo }.into()
+}
+
+/// Refuses who does not manage a project; a missing one is told to who would be allowed.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`], [`ApiError::Forbidden`], [`DomainError::NoProject`].
+pub fn authorize_project(
+    rows: &dyn Rows,
+    principal: &Principal,
+    project: &str,
+) -> Result<(), ApiError> {
+    if !auth::may_manage(rows, principal, project)? {
+        let wanted = format!("[Manage] permission in project[{project}]");
+        return Err(denied(principal, &wanted));
+    }
+    projects::project(rows, project)?;
+    Ok(())
+}
+
+/// Refuses who is no administrator.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`], [`ApiError::Forbidden`].
+pub fn require_admin(principal: &Principal) -> Result<(), ApiError> {
+    match principal.is_admin() {
+        true => Ok(()),
+        false => Err(denied(principal, "the permission of an administrator")),
+    }
+}
+
+/// Refuses who did not say who they are.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`].
+pub fn require_somebody(principal: &Principal) -> Result<(), ApiError> {
+    match principal {
+        Principal::Anonymous => Err(denied(principal, "")),
+        Principal::User { .. } | Principal::Token(_) => Ok(()),
+    }
+}
+
+/// The refusal of what a principal may not do.
+pub fn denied(principal: &Principal, wanted: &str) -> ApiError {
+    match principal {
         Principal::Anonymous => ApiError::Unauthenticated("credentials are needed"),
-        Principal::User { name, .. } => ApiError::Forbidden(format!(
-            "user[{name}] does not have [{action:?}] permission in project[{}] repo[{}]",
-            address.project, address.repo
-        )),
+        Principal::User { name, .. } => {
+            ApiError::Forbidden(format!("user[{name}] does not have {wanted}"))
+        }
+        // Who has a link need not know who made it.
+        Principal::Token(_) => {
+            ApiError::Forbidden(format!("whoever made the token does not have {wanted}"))
+        }
+    }
+}
+
+/// What a write by a principal may create.
+///
+/// # Errors
+/// [`ApiError::Domain`].
+pub fn may_create(
+    app: &App,
+    rows: &dyn Rows,
+    principal: &Principal,
+    address: &Address,
+) -> Result<MayCreate, ApiError> {
+    if !app.config.auto_create {
+        return Ok(MayCreate::Nothing);
+    }
+    Ok(auth::may_create(rows, principal, &address.project)?)
+}
+
+/// The hash of a new password. Like the checks of passwords, only a few are made at once.
+///
+/// # Errors
+/// [`DomainError::Password`].
+pub async fn hash(app: &Arc<App>, password: &str) -> Result<String, ApiError> {
+    let permit = Arc::clone(&app.hashes).acquire_owned().await;
+    let password = password.to_owned();
+    blocking(move || {
+        let _permit = permit;
+        Ok(auth::hash(&password)?)
     })
+    .await
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::request::Body;
-use crate::store::{Budget, Grant, Ingest, Ingested, StoreError};
+use crate::store::{Budget, Grant, Ingest, Store, StoreError};
 
 /// A batch goes to work when it is this large.
 const BATCH_BYTES: usize = 1 << 20;
@@ -106,16 +106,17 @@ fn work(mut ingest: Ingest, bytes: Bytes) -> Work {
     })
 }
 
-/// Feeds a body to an upload.
+/// Feeds a body to an upload, and finishes it.
 ///
 /// # Errors
 /// [`ApiError::ClientGone`] when the body breaks off; what the store says.
-pub async fn receive(
+pub async fn receive<T: Send + 'static>(
+    store: &Store,
     ingest: Ingest,
     body: &mut Body,
-    budget: &Budget,
-    share: usize,
-) -> Result<Ingested, ApiError> {
+    finish: impl FnOnce(Ingest) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (budget, share) = (store.budget(), store.largest_chunk());
     let mut idle = Some(ingest);
     let mut busy: Option<Work> = None;
     let mut batch = Batch::new(budget.clone(), share);
@@ -150,7 +151,7 @@ pub async fn receive(
     let finished = tokio::task::spawn_blocking(move || {
         let mut ingest = ingest;
         ingest.push(&bytes)?;
-        ingest.finish()
+        finish(ingest)
     });
     Ok(joined(finished.await)?)
 }

@@ -76,6 +76,11 @@ fn select(
 }
 
 impl Prepared {
+    /// Whether a GET is answered with bytes of the file, be they none.
+    pub fn sends(&self) -> bool {
+        self.status != StatusCode::NOT_MODIFIED
+    }
+
     /// The answer; the windows behind the first are read while it is sent.
     pub fn respond(self, request: &Request) -> Response {
         let mut response = match (self.window.len(), self.reader.remaining()) {

@@ -40,6 +40,15 @@ pub enum ApiError {
     /// A header that must be there is not.
     #[error("Header [{0}] is missing")]
     HeaderMissing(&'static str),
+    /// An upload id is blank.
+    #[error("The value of UploadId is null or empty")]
+    UploadIdBlank,
+    /// Where a block belongs, or how large the file is, is missing or not a number.
+    #[error("X-BKREPO-OFFSET of a block, or X-BKREPO-SIZE of the file, is missing or not a number")]
+    NeitherOffsetNorSize,
+    /// A parameter that must be there is not.
+    #[error("Parameter [{0}] is missing")]
+    Missing(&'static str),
     /// A parameter has a value that it cannot have.
     #[error("Parameter [{0}] is invalid")]
     Parameter(&'static str),
@@ -49,9 +58,6 @@ pub enum ApiError {
     /// A parameter that must name something names nothing.
     #[error("Parameter [{0}] should not be empty")]
     Empty(&'static str),
-    /// A parameter that must be there is not.
-    #[error("Parameter [{0}] is missing")]
-    Missing(&'static str),
     /// A parameter of a JSON document has a value that it cannot have.
     #[error("Parameter [{name}] is invalid: {why}")]
     Invalid {
@@ -125,6 +131,8 @@ impl ApiError {
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, 250_114),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, 250_113),
             Self::HeaderMissing(_) => (StatusCode::BAD_REQUEST, 250_118),
+            Self::UploadIdBlank => (StatusCode::BAD_REQUEST, 251_213),
+            Self::NeitherOffsetNorSize => (StatusCode::BAD_REQUEST, 251_214),
             Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, 250_120),
             Self::Precondition => (StatusCode::PRECONDITION_FAILED, 250_105),
             Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
@@ -149,6 +157,17 @@ impl ApiError {
             Self::Domain(DomainError::NotEmpty(path)) => {
                 format!("Folder is not empty: [{path}]")
             }
+            Self::Domain(DomainError::NoSession(id)) => format!("Upload id[{id}] not found"),
+            Self::Domain(DomainError::Invalid { what, why }) => {
+                format!("Parameter [{what}] is invalid: {why}")
+            }
+            Self::Domain(DomainError::NoProject(name)) => format!("Project [{name}] not found"),
+            Self::Domain(DomainError::ProjectExists(name)) => format!("Project [{name}] existed"),
+            Self::Domain(DomainError::RepoExists(name)) => format!("Repository [{name}] existed"),
+            Self::Domain(DomainError::TokenInvalid(why)) => {
+                format!("Temporary token invalid: [{why}]")
+            }
+            Self::Domain(DomainError::TokenExpired) => "Temporary token expired".to_owned(),
             _ if status.is_server_error() => BUSY.to_owned(),
             other => other.to_string(),
         }
@@ -162,15 +181,27 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::Path(_) => (StatusCode::BAD_REQUEST, 251_011),
         DomainError::Name(_) | DomainError::Root("replaced") => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::Root(_) => (StatusCode::BAD_REQUEST, 250_112),
+        DomainError::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
+        DomainError::UserExists(_) => (StatusCode::BAD_REQUEST, 250_201),
+        DomainError::NoUser(_) => (StatusCode::BAD_REQUEST, 250_202),
+        DomainError::NoProject(_) => (StatusCode::NOT_FOUND, 251_004),
+        DomainError::ProjectExists(_) => (StatusCode::BAD_REQUEST, 251_005),
+        DomainError::RepoExists(_) => (StatusCode::BAD_REQUEST, 251_007),
+        DomainError::InUse(_) => (StatusCode::BAD_REQUEST, 251_008),
+        DomainError::TokenInvalid(_) => (StatusCode::BAD_REQUEST, 251_021),
+        DomainError::TokenExpired => (StatusCode::BAD_REQUEST, 251_022),
         DomainError::NoRepository { .. } => (StatusCode::NOT_FOUND, 251_006),
         DomainError::NotFound(_) => (StatusCode::NOT_FOUND, 251_010),
         DomainError::Exists(_) => (StatusCode::BAD_REQUEST, 251_012),
         DomainError::Conflict(_) => (StatusCode::BAD_REQUEST, 251_013),
         DomainError::NotEmpty(_) => (StatusCode::BAD_REQUEST, 251_009),
         DomainError::Digest { .. } => (StatusCode::BAD_REQUEST, 251_003),
-        DomainError::Parameter { .. } => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::TooMany { .. } => (StatusCode::BAD_REQUEST, 251_014),
         DomainError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, 250_105),
+        DomainError::NoSession(_) => (StatusCode::BAD_REQUEST, 251_201),
+        DomainError::Coverage(_) => (StatusCode::BAD_REQUEST, 251_204),
+        DomainError::Sequence(_) => (StatusCode::BAD_REQUEST, 251_212),
+        DomainError::BlockEnd(_) => (StatusCode::BAD_REQUEST, 251_214),
         DomainError::Password(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         DomainError::Store(error) => store(error),
     }

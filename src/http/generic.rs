@@ -2,37 +2,39 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::sync::oneshot;
-use warp::http::HeaderValue;
+use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, blocking};
+use super::app::{App, blocking, commit};
 use super::archive;
-use super::auth::{authenticate, authorize};
+use super::auth::{authenticate, authorize, may_create};
+use super::blocks;
 use super::body::receive;
 use super::conditional::{self, Outcome, Validators};
-use super::download::prepare;
+use super::download::{Prepared, prepare};
 use super::error::ApiError;
 use super::folder;
 use super::node_view::with_file;
 use super::params;
 use super::request::{Body, Request};
-use super::view::success;
+use super::view::{Nothing, success};
 use crate::domain::auth::{Action, Principal};
-use crate::domain::{self, Address, Declared, DomainError, Precondition, State, Stored, Upload};
-use crate::store::StoreError;
+use crate::domain::{
+    self, Address, Declared, DomainError, MayCreate, Precondition, State, Stored, Upload,
+};
+use crate::format::meta::NodeId;
+use crate::index::Rows;
+use crate::store::{Ids, Ingest, StoreError};
 
 const OVERWRITE: &str = "x-bkrepo-overwrite";
 const SHA256: &str = "x-bkrepo-sha256";
 const MD5: &str = "x-bkrepo-md5";
-const UPLOAD_ID: &str = "x-bkrepo-upload-id";
-const SEQUENCE: &str = "x-bkrepo-sequence";
-const OFFSET: &str = "x-bkrepo-offset";
-const UPLOAD_TYPE: &str = "upload-type";
 
 /// Waits for what a change became.
-async fn outcome<T>(receiver: oneshot::Receiver<Result<T, DomainError>>) -> Result<T, ApiError> {
+pub(super) async fn outcome<T>(
+    receiver: oneshot::Receiver<Result<T, DomainError>>,
+) -> Result<T, ApiError> {
     match receiver.await {
         Ok(result) => Ok(result?),
         Err(_) => Err(StoreError::Closed.into()),
@@ -44,7 +46,26 @@ async fn outcome<T>(receiver: oneshot::Receiver<Result<T, DomainError>>) -> Resu
 /// # Errors
 /// [`ApiError`].
 pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
-    let stored = take_in(&app, &request, body).await?;
+    let principal = authenticate(&app, &request).await?;
+    let address = request.address(&request.service_path()[1..])?;
+    put_as(app, request, body, principal, address).await
+}
+
+/// The same, for somebody and a place that are known: a whole file, or a block of one.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn put_as(
+    app: Arc<App>,
+    request: Request,
+    body: &mut Body,
+    principal: Principal,
+    address: Address,
+) -> Result<Response, ApiError> {
+    if let Some(dialect) = blocks::dialect_of_put(&request.headers)? {
+        return blocks::put(app, request, body, (principal, address), dialect).await;
+    }
+    let stored = take_in(&app, &request, body, principal, address).await?;
     let size = stored.file.blob.size;
     let mut response = with_file(&stored.file, &app.config.zone, |view| {
         success(&request.trace, Some(view))
@@ -67,25 +88,30 @@ pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Res
     Ok(response)
 }
 
-async fn take_in(app: &Arc<App>, request: &Request, body: &mut Body) -> Result<Stored, ApiError> {
-    let principal = authenticate(app, request).await?;
-    let address = request.address(&request.service_path()[1..])?;
-    let upload = upload(app, request, address, &principal)?;
+async fn take_in(
+    app: &Arc<App>,
+    request: &Request,
+    body: &mut Body,
+    principal: Principal,
+    address: Address,
+) -> Result<Stored, ApiError> {
+    let mut upload = upload(request, address, &principal)?;
     let size = request.content_length();
-    let ingest = {
-        let (app, upload) = (Arc::clone(app), upload.clone());
+    let (upload, ingest) = {
+        let app = Arc::clone(app);
         blocking(move || {
             {
                 let rows = app.store.rows()?;
                 authorize(&rows, &principal, Action::Write, &upload.address)?;
+                upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
                 domain::check(&rows, &upload, app.store.now_ms())?;
             }
-            Ok(domain::begin(&app.store, &upload, size)?)
+            let ingest = domain::begin(&app.store, &upload, size)?;
+            Ok((upload, ingest))
         })
         .await?
     };
-    let share = app.store.largest_chunk();
-    let ingested = receive(ingest, body, app.store.budget(), share).await?;
+    let ingested = receive(&app.store, ingest, body, Ingest::finish).await?;
     let (sender, receiver) = oneshot::channel();
     domain::finish(&app.store, upload, ingested, move |result| {
         // Nobody listens when the client has gone; the file is there all the same.
@@ -94,46 +120,33 @@ async fn take_in(app: &Arc<App>, request: &Request, body: &mut Body) -> Result<S
     outcome(receiver).await
 }
 
+/// The digests that the headers declare.
+pub(super) fn declared(headers: &HeaderMap) -> Result<Declared, ApiError> {
+    Ok(Declared {
+        sha256: params::digest_header(headers, SHA256, 64)?,
+        md5: params::digest_header(headers, MD5, 32)?,
+        crc64: params::crc64_header(headers)?,
+    })
+}
+
 /// What the headers say about an upload.
-fn upload(
-    app: &App,
+pub(super) fn upload(
     request: &Request,
     address: Address,
     principal: &Principal,
 ) -> Result<Upload, ApiError> {
     let headers = &request.headers;
-    refuse_blocks(request)?;
-    let sha256 = params::digest_header(headers, SHA256, 64)?;
-    let md5 = params::digest_header(headers, MD5, 32)?;
     Ok(Upload {
         address,
         overwrite: params::bool_header(headers, OVERWRITE),
         expires_days: params::expires_days(headers)?,
         metadata: params::metadata(headers)?,
-        declared: Declared {
-            sha256,
-            md5,
-            crc64: params::crc64_header(headers)?,
-        },
+        declared: declared(headers)?,
         precondition: precondition(request),
         by: principal.name().to_owned(),
-        may_create: app.config.auto_create && principal.is_admin(),
+        may_create: MayCreate::Nothing,
+        permit: principal.permit(),
     })
-}
-
-/// A request that means a block is never stored as a whole file.
-fn refuse_blocks(request: &Request) -> Result<(), ApiError> {
-    let has = |name| request.headers.contains_key(name);
-    if has(UPLOAD_TYPE) {
-        return Err(ApiError::Parameter("UPLOAD-TYPE"));
-    }
-    if has(UPLOAD_ID) && has(SEQUENCE) {
-        return Err(ApiError::Parameter("X-BKREPO-UPLOAD-ID"));
-    }
-    if has(UPLOAD_ID) || has(OFFSET) {
-        return Err(ApiError::HeaderMissing("UPLOAD-TYPE"));
-    }
-    Ok(())
 }
 
 /// `If-Match` and `If-None-Match` of an upload, to be asked when it begins and when it ends.
@@ -155,22 +168,60 @@ fn precondition(request: &Request) -> Precondition {
 /// [`ApiError`].
 pub async fn get(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    blocking(move || {
-        let address = request.address(&request.service_path()[1..])?;
-        let rows = app.store.rows()?;
-        authorize(&rows, &principal, Action::Read, &address)?;
-        let now_ms = app.store.now_ms();
-        if let Some(file) = domain::file(&rows, &address, now_ms)? {
-            return Ok(prepare(&app, &request, file)?.respond(&request));
-        }
-        let id = domain::folder(&rows, &address, now_ms)?;
-        Ok(if params::query_flag(&request.query, "download") {
-            archive::folder(&app, &request, &address, id)
-        } else {
-            folder::index(&app, &request, &address, id)
+    let address = request.address(&request.service_path()[1..])?;
+    get_as(app, request, principal, address).await
+}
+
+/// What a download found.
+enum Found {
+    File(Box<Prepared>),
+    Folder(NodeId),
+}
+
+/// Answers somebody who is already known with what is at an address. A token that counts its uses
+/// gives a permit for every answer with a body, before the first byte of it.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn get_as(
+    app: Arc<App>,
+    request: Request,
+    principal: Principal,
+    address: Address,
+) -> Result<Response, ApiError> {
+    let permit = principal.permit();
+    let (found, request, address) = {
+        let app = Arc::clone(&app);
+        blocking(move || {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Read, &address)?;
+            let now_ms = app.store.now_ms();
+            let found = match domain::file(&rows, &address, now_ms)? {
+                Some(file) => Found::File(Box::new(prepare(&app, &request, file)?)),
+                None => Found::Folder(domain::folder(&rows, &address, now_ms)?),
+            };
+            Ok((found, request, address))
         })
+        .await?
+    };
+    let sends = request.method == Method::GET
+        && match &found {
+            Found::File(file) => file.sends(),
+            Found::Folder(_) => true,
+        };
+    if let Some(token) = permit.filter(|_| sends) {
+        let take = move |rows: &dyn Rows, _: &mut Ids| {
+            Ok((vec![domain::token::take_permit(rows, &token)?], ()))
+        };
+        commit(&app, take).await?;
+    }
+    Ok(match found {
+        Found::File(file) => file.respond(&request),
+        Found::Folder(id) if params::query_flag(&request.query, "download") => {
+            archive::folder(&app, &request, &address, id)
+        }
+        Found::Folder(id) => folder::index(&app, &request, &address, id),
     })
-    .await
 }
 
 /// `DELETE`.
@@ -181,7 +232,9 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     let principal = authenticate(&app, &request).await?;
     let address = request.address(&request.service_path()[1..])?;
     let (sender, receiver) = oneshot::channel();
+    let deleting = Arc::clone(&app);
     blocking(move || {
+        let app = deleting;
         authorize(&app.store.rows()?, &principal, Action::Delete, &address)?;
         domain::delete(&app.store, address, move |result| {
             // Nobody listens when the client has gone.
@@ -191,9 +244,6 @@ pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     })
     .await?;
     outcome(receiver).await?;
+    app.to_sweep.notify_one();
     Ok(success(&request.trace, None::<Nothing>))
 }
-
-/// `data: null`.
-#[derive(Serialize)]
-struct Nothing {}

@@ -8,22 +8,15 @@ use warp::http::header::{CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
 use super::app::{App, blocking};
-use super::auth::authenticate;
+use super::auth::{authenticate, require_admin};
 use super::error::ApiError;
 use super::params;
 use super::request::Request;
 use super::view::json;
-use crate::domain::auth::Principal;
 use crate::metrics;
 
 async fn administrator(app: &Arc<App>, request: &Request) -> Result<(), ApiError> {
-    match authenticate(app, request).await? {
-        Principal::Anonymous => Err(ApiError::Unauthenticated("credentials are needed")),
-        Principal::User { admin: true, .. } => Ok(()),
-        Principal::User { name, .. } => Err(ApiError::Forbidden(format!(
-            "user[{name}] is not an administrator"
-        ))),
-    }
+    require_admin(&authenticate(app, request).await?)
 }
 
 /// `GET /packhold/stats`: the same document as `packhold stats --json`.
@@ -80,4 +73,21 @@ pub fn ready(app: &App) -> Result<Response, ApiError> {
     let writable = app.store.writable();
     writable.map_err(|error| crate::store::StoreError::Refused(error.to_string()))?;
     Ok(Response::new("ready\n".into()))
+}
+
+/// `GET /repository/actuator/info`: bk-job looks here whether the service is there.
+pub fn info(request: &Request) -> Response {
+    let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    let info = serde_json::json!({"app": {"name": name, "version": version}});
+    json(StatusCode::OK, &request.trace, &info)
+}
+
+/// `GET /repository/actuator/health`.
+///
+/// # Errors
+/// 503 when the store takes no changes.
+pub fn health(app: &App, request: &Request) -> Result<Response, ApiError> {
+    ready(app)?;
+    let up = serde_json::json!({"status": "UP"});
+    Ok(json(StatusCode::OK, &request.trace, &up))
 }

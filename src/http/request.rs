@@ -1,5 +1,6 @@
 //! What a handler needs to know of a request.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -42,6 +43,8 @@ pub struct Request {
     pub query: String,
     /// Headers.
     pub headers: HeaderMap,
+    /// Who asks, as far as that can be trusted.
+    pub peer: Option<IpAddr>,
 }
 
 impl Request {
@@ -67,18 +70,13 @@ impl Request {
                 .collect(),
             query,
             headers,
+            peer: None,
         })
     }
 
     /// The segments behind what gateways put in front: `/api`, `/web`, `/bkrepo/api/{service}`.
     pub fn service_path(&self) -> &[String] {
-        let words: Vec<&str> = self.segments.iter().map(String::as_str).collect();
-        let skip = match words.as_slice() {
-            ["bkrepo", "api", "service" | "build" | "user", ..] => 3,
-            ["api" | "web", "generic" | "repository" | "auth", ..] => 1,
-            _ => 0,
-        };
-        &self.segments[skip..]
+        service_path(&self.segments)
     }
 
     /// The address in `/generic/{project}/{repo}/{path}`, given the segments behind `generic`.
@@ -105,6 +103,32 @@ impl Request {
     /// The announced length of the body in bytes.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length")?.parse().ok()
+    }
+}
+
+/// The segments behind what gateways put in front.
+pub fn service_path<S: AsRef<str>>(segments: &[S]) -> &[S] {
+    let words: Vec<&str> = segments.iter().take(3).map(AsRef::as_ref).collect();
+    let skip = match words.as_slice() {
+        ["bkrepo", "api", "service" | "build" | "user"] => 3,
+        ["api" | "web", "generic" | "repository" | "auth", ..] => 1,
+        _ => 0,
+    };
+    &segments[skip..]
+}
+
+/// The address that a request came from. A proxy appends to `X-Forwarded-For` who asked it; what
+/// stands before its own word anybody can have written.
+pub fn peer(socket: Option<SocketAddr>, headers: &HeaderMap, behind_proxy: bool) -> Option<IpAddr> {
+    let socket = socket.map(|address| address.ip().to_canonical());
+    if !behind_proxy {
+        return socket;
+    }
+    let told = headers.get_all("x-forwarded-for").iter().next_back();
+    let last = told.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+    match last {
+        Some(last) => last.trim().parse().ok(),
+        None => socket,
     }
 }
 
@@ -158,6 +182,32 @@ mod tests {
             );
             assert_eq!(address.path.to_string(), "/a/b", "{path}");
         }
+    }
+
+    #[test]
+    fn gateways_may_stand_before_every_service() {
+        for (path, service) in [
+            ("/api/repository/api/project/list", "repository"),
+            ("/web/auth/api/user/list", "auth"),
+            ("/bkrepo/api/user/repository/api/repo/list/p", "repository"),
+            ("/repository/api/project/list", "repository"),
+        ] {
+            assert_eq!(request(path).service_path()[0], service, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_word_of_the_own_proxy_counts() {
+        let socket: Option<SocketAddr> = "[::ffff:192.0.2.1]:80".parse().ok();
+        let mut headers = HeaderMap::new();
+        let ip = |text: &str| text.parse::<IpAddr>().ok();
+        assert_eq!(peer(socket, &headers, true), ip("192.0.2.1"));
+        let forged = "203.0.113.9, 198.51.100.2".parse().unwrap();
+        headers.append("x-forwarded-for", forged);
+        assert_eq!(peer(socket, &headers, false), ip("192.0.2.1"));
+        assert_eq!(peer(socket, &headers, true), ip("198.51.100.2"));
+        headers.append("x-forwarded-for", "unknown".parse().unwrap());
+        assert_eq!(peer(socket, &headers, true), None, "nobody's address");
     }
 
     #[test]

@@ -5,18 +5,39 @@
 //! | `PUT` | `/generic/{project}/{repo}/{path}` | [`generic::put`] |
 //! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
 //! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
+//! | `PUT` with `X-BKREPO-UPLOAD-ID` | the same | a block: [`blocks::put`] |
 //! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
 //! | `GET` | `/generic/detail/{project}/{repo}/{path}` | [`nodes::read::detail`] |
 //! | `POST` | `/generic/{project}/{repo}/search` | [`nodes::search::search`] |
 //! | | `/repository/api/{node,metadata}/...` | [`nodes`] |
+//! | `POST` | `/generic/{separate,block}/{project}/{repo}/{path}` | [`blocks::start`] |
+//! | `GET` | the same | [`blocks::list`] |
+//! | `PUT` | the same | [`blocks::complete`] |
+//! | `DELETE` | the same | [`blocks::abort`] |
+//! | `POST` | `/generic/temporary/{url,token}/create` | [`temporary::create`](super::temporary::create) |
+//! | `GET`, `HEAD` | `/generic/temporary/download/{project}/{repo}/{path}` | [`temporary::download`](super::temporary::download) |
+//! | `PUT` | `/generic/temporary/upload/{project}/{repo}/{path}` | [`temporary::upload`](super::temporary::upload) |
+//! | `POST`, `GET`, `HEAD` | `/repository/api/share/{project}/{repo}/{path}` | [`temporary::share`](super::temporary::share) |
+//! | `POST` | `/repository/api/project[/create]` | [`projects::create`](super::projects::create) |
+//! | `GET` | `/repository/api/project/{list,exist/{p},info/{p}}` | [`projects`](super::projects) |
+//! | `DELETE` | `/repository/api/project/delete/{p}` | [`projects::delete`](super::projects::delete) |
+//! | `POST` | `/repository/api/repo[/create]`, `/repo/update/{p}/{r}` | [`repos`](super::repos) |
+//! | `GET` | `/repository/api/repo/{info,exist}/{p}/{r}`, `/list/{p}`, `/page/{p}/{n}/{size}` | [`repos`](super::repos) |
+//! | `DELETE` | `/repository/api/repo/delete/{p}/{r}` | [`repos::delete`](super::repos::delete) |
+//! | `GET`, `HEAD` | `/repository/actuator/{info,health}` | [`ops::info`](super::ops::info) |
+//! | `POST` | `/auth/api/user/create[/{project,repo}]` | [`users::create`](super::users::create) |
+//! | `GET` | `/auth/api/user/{list,{user}}` | [`users`](super::users) |
+//! | `PUT`, `DELETE` | `/auth/api/user/{user}` | [`users`](super::users) |
+//! | `GET`, `PUT` | `/packhold/grants` | [`users::grant`](super::users::grant) |
 //! | `GET` | `/packhold/stats` | [`ops::stats`] |
 //! | `POST` | `/packhold/verify` | [`ops::verify`] |
 //! | `GET` | `/metrics` | [`ops::metrics`] |
 //! | `GET`, `HEAD` | `/healthz`, `/readyz` | [`ops::healthy`], [`ops::ready`] |
 //!
-//! `/generic` is also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
+//! `/generic`, `/repository` and `/auth` are also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,7 +51,7 @@ use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{batch, generic, nodes, ops};
+use super::{accounts, batch, blocks, cors, generic, nodes, ops};
 use crate::metrics;
 
 /// Every route.
@@ -41,10 +62,11 @@ pub fn routes(
         .and(warp::path::full())
         .and(raw_query())
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<SocketAddr>())
         .and(warp::body::stream().map(request::body))
-        .then(move |method, path, query, headers, body| {
+        .then(move |method, path, query, headers, socket, body| {
             let app = Arc::clone(&app);
-            answer(app, method, path, query, headers, body)
+            answer(app, method, path, query, headers, socket, body)
         })
         .recover(broken)
         .unify()
@@ -60,19 +82,28 @@ async fn answer(
     path: FullPath,
     query: String,
     headers: HeaderMap,
+    socket: Option<SocketAddr>,
     mut body: Body,
 ) -> Response {
     metrics::REQUESTS.add(1);
     let (trace, started) = (TraceId::fresh(), Instant::now());
     let unasked = request::sends_unasked(&headers);
+    let foreign = cors::applies(&app, path.as_str());
+    let peer = request::peer(socket, &headers, app.config.behind_proxy);
     let result = match Request::new(&trace, &method, path.as_str(), query, headers) {
-        Ok(request) => dispatch(app, request, &mut body).await,
+        Ok(request) if foreign && method == Method::OPTIONS => {
+            Ok(cors::preflight(&request.headers))
+        }
+        Ok(request) => dispatch(app, Request { peer, ..request }, &mut body).await,
         Err(error) => Err(error),
     };
     if unasked {
         drain(body);
     }
-    let response = result.unwrap_or_else(|error| failure(&trace, &error));
+    let mut response = result.unwrap_or_else(|error| failure(&trace, &error));
+    if foreign {
+        cors::allow(&mut response);
+    }
     tracing::info!(
         trace = %trace.0,
         %method,
@@ -94,6 +125,10 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
             batch::download(app, request, body).await
         }
         (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
+        (["generic", name @ ("separate" | "block"), ..], _) => {
+            blocks::session(app, request, blocks::dialect_of(name)).await
+        }
+        (["generic", "temporary", ..], _) => accounts::temporary(app, request, body).await,
         (["generic", "detail", _, _, ..], &Method::GET) => {
             let address = request.address(&path[2..])?;
             nodes::read::detail(app, request, address).await
@@ -109,6 +144,12 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
         (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,
+        (["repository", "api", "share", ..], _) => accounts::share(app, request, body).await,
+        (["repository", "api", "project", ..], _) => accounts::project(app, request, body).await,
+        (["repository", "api", "repo", ..], _) => accounts::repo(app, request, body).await,
+        (["repository", "actuator", _], _) => accounts::actuator(&app, &request),
+        (["auth", "api", "user", ..], _) => accounts::user(app, request, body).await,
+        (["packhold", "grants"], _) => accounts::grants(app, request, body).await,
         (["packhold", "stats"], &Method::GET) => ops::stats(app, request).await,
         (["packhold", "verify"], &Method::POST) => ops::verify(app, request).await,
         (["metrics"], &Method::GET) => ops::metrics(app, request).await,
@@ -122,7 +163,8 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
     }
 }
 
-fn not_allowed(method: &Method, allow: &'static str) -> Result<Response, ApiError> {
+/// The refusal of a method that a route does not have.
+pub fn not_allowed(method: &Method, allow: &'static str) -> Result<Response, ApiError> {
     let method = method.to_string();
     Err(ApiError::Method { method, allow })
 }

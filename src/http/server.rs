@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,6 +19,7 @@ use super::app::App;
 use super::error::ApiError;
 use super::request::{TraceId, expects_continue};
 use super::routes::routes;
+use super::sweep;
 use super::view::failure;
 
 /// A request's headers must be complete after this.
@@ -31,6 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves until `shutdown` is ready, then finishes the running requests, within bounds.
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
+    let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -46,6 +48,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
         }
     }
     drop(listener);
+    sweeping.abort();
     let running = graceful.count();
     tracing::info!(running, "shutting down");
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())
@@ -61,10 +64,12 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
         tracing::debug!(%error, %peer, "no TCP_NODELAY");
     }
     let filter = warp::service(routes(Arc::clone(app)));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let mut filter = filter.clone();
         let keeps_alive = keeps_alive(&request);
         let waits = expects_continue(request.headers());
+        request.extensions_mut().insert(peer);
+        name_host(&mut request);
         async move {
             // warp panics on a target without a path, as CONNECT has it.
             let mut response = match request.uri().path_and_query() {
@@ -99,6 +104,17 @@ fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, pe
             tracing::debug!(%error, %peer, "a connection ended");
         }
     });
+}
+
+/// HTTP/2 has the host in the target; links are made of the header.
+fn name_host(request: &mut Request<Incoming>) {
+    if request.headers().contains_key(HOST) {
+        return;
+    }
+    let host = request.uri().authority().map(warp::host::Authority::as_str);
+    if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
+        request.headers_mut().insert(HOST, host);
+    }
 }
 
 /// Whether the client wants to go on, on HTTP/1: seed 003 has `Connection` in every answer.

@@ -23,6 +23,10 @@ struct Envelope<'a, T> {
     trace_id: &'a str,
 }
 
+/// `data: null`.
+#[derive(Debug, Serialize)]
+pub struct Nothing {}
+
 /// ISO local date-time with milliseconds, as in seed 003: `2020-07-27T16:02:31.394`.
 pub fn local_time(unix_ms: u64, zone: &TimeZone) -> String {
     let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
@@ -76,13 +80,18 @@ pub fn json<T: Serialize>(status: StatusCode, trace: &TraceId, value: &T) -> Res
     let body = serde_json::to_vec(value).unwrap_or_default();
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
+    json_headers(&mut response, trace);
+    response
+}
+
+/// Puts the headers that every JSON answer has.
+pub fn json_headers(response: &mut Response, trace: &TraceId) {
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     headers.insert(CONTENT_TYPE, json);
     if let Ok(value) = HeaderValue::try_from(trace.0.as_str()) {
         headers.insert(RID, value);
     }
-    response
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::manifests::Pieces;
 use crate::format::codec;
 use crate::format::manifest::Piece;
-use crate::format::meta::Blob;
+use crate::format::meta::ManifestRef;
 use crate::metrics;
 
 /// Bytes handed out at once, about.
@@ -35,12 +35,16 @@ struct Run {
 }
 
 impl BlobReader {
-    pub(super) fn new(core: Arc<Core>, blob: &Blob, range: std::ops::Range<u64>) -> Self {
+    pub(super) fn new(
+        core: Arc<Core>,
+        manifest: &ManifestRef,
+        range: std::ops::Range<u64>,
+    ) -> Self {
         Self {
             core,
-            pieces: Pieces::new(&blob.manifest),
-            at: range.start.min(blob.size),
-            end: range.end.min(blob.size),
+            pieces: Pieces::new(manifest),
+            at: range.start,
+            end: range.end,
         }
     }
 

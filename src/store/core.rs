@@ -12,11 +12,13 @@ use super::chunker::Chunker;
 use super::chunks::Checked;
 use super::commit::Committer;
 use super::ingest::Ingest;
+use super::leaves::Join;
 use super::manifests::Pieces;
 use super::open::Options;
 use super::{OpenReport, StoreError};
-use crate::digest::Wanted;
-use crate::format::meta::{Blob, Mutation};
+use crate::digest::{Hasher, Wanted};
+use crate::format::Sha256;
+use crate::format::meta::{Blob, Block, Mutation};
 use crate::index::{Index, Place, Reader, Recent, Rows};
 use crate::pack::Pack;
 
@@ -116,7 +118,37 @@ impl Store {
     /// Reads the bytes `range` of a content.
     #[must_use]
     pub fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> BlobReader {
-        BlobReader::new(Arc::clone(&self.core), blob, range)
+        let range = range.start.min(blob.size)..range.end.min(blob.size);
+        BlobReader::new(Arc::clone(&self.core), &blob.manifest, range)
+    }
+
+    /// Takes in a block of a file; `whole` are the digests of the file up to it.
+    #[must_use]
+    pub fn ingest_block(&self, wanted: Wanted, whole: Option<Hasher>) -> Ingest {
+        Ingest::block(Arc::clone(&self.core), wanted, whole)
+    }
+
+    /// Reads a block.
+    #[must_use]
+    pub fn read_block(&self, block: &Block) -> BlobReader {
+        BlobReader::new(Arc::clone(&self.core), &block.manifest, 0..block.size)
+    }
+
+    /// Makes one content of blocks.
+    #[must_use]
+    pub fn join(&self) -> Join {
+        Join::new(Arc::clone(&self.core))
+    }
+
+    /// A content with this digest that the store holds soundly. Reads what was not read lately.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn sound_blob(&self, sha256: &Sha256) -> Result<Option<Blob>, StoreError> {
+        let Some(blob) = self.core.reader()?.blob(sha256)? else {
+            return Ok(None);
+        };
+        Ok(self.core.is_sound_blob(&blob)?.then_some(blob))
     }
 
     /// The memory that uploads may buffer.

@@ -9,20 +9,42 @@ use bytes::Bytes;
 
 use super::StoreError;
 use super::core::Core;
-use crate::digest::{Digests, Hasher, Wanted};
+use crate::digest::{Hasher, Wanted};
 
 /// A smaller batch is not worth another thread.
 const WORTH_A_THREAD_BYTES: usize = 128 << 10;
 
+/// The digests of an upload, and, for a block, of the file that it belongs to.
+pub(super) struct Hashers {
+    pub(super) own: Hasher,
+    pub(super) whole: Option<Hasher>,
+}
+
+impl Hashers {
+    pub(super) fn new(wanted: Wanted, whole: Option<Hasher>) -> Self {
+        Self {
+            own: Hasher::new(wanted),
+            whole,
+        }
+    }
+
+    fn update(&mut self, batch: &[u8]) {
+        self.own.update(batch);
+        if let Some(whole) = &mut self.whole {
+            whole.update(batch);
+        }
+    }
+}
+
 /// The digests so far, here or on their way through a batch.
 pub(super) enum DigestLane {
-    Here(Box<Hasher>),
-    Away(Receiver<Box<Hasher>>),
+    Here(Box<Hashers>),
+    Away(Receiver<Box<Hashers>>),
 }
 
 impl DigestLane {
-    pub(super) fn new(wanted: Wanted) -> Self {
-        Self::Here(Box::new(Hasher::new(wanted)))
+    pub(super) fn new(hashers: Hashers) -> Self {
+        Self::Here(Box::new(hashers))
     }
 
     /// Waits for the batch before, and takes in `batch`; beside the caller, if it is large.
@@ -44,11 +66,11 @@ impl DigestLane {
     }
 
     /// The digests of all that was taken in.
-    pub(super) fn finish(self) -> Result<Digests, StoreError> {
-        Ok(self.wait()?.finish())
+    pub(super) fn finish(self) -> Result<Hashers, StoreError> {
+        Ok(*self.wait()?)
     }
 
-    fn wait(self) -> Result<Box<Hasher>, StoreError> {
+    fn wait(self) -> Result<Box<Hashers>, StoreError> {
         match self {
             Self::Here(hasher) => Ok(hasher),
             Self::Away(receiver) => receiver

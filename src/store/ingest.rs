@@ -14,25 +14,21 @@ use super::StoreError;
 use super::budget::Grant;
 use super::chunks::Found;
 use super::core::Core;
-use super::digests::DigestLane;
+use super::digests::{DigestLane, Hashers};
+use super::leaves::{LEAF_PIECES, ManifestWriter};
 use super::segments::Draft;
-use crate::digest::{Digests, Wanted, sha256};
+use crate::digest::{Digests, Hasher, Wanted, sha256};
 use crate::format::codec;
-use crate::format::manifest::{self, Child, Piece};
+use crate::format::manifest::Piece;
 use crate::format::meta::{Blob, ManifestRef, Relocated};
-use crate::format::record::Kind;
 use crate::index::{Reader, Rows};
 use crate::metrics;
 
-/// Pieces from which on a leaf is written: 32 pages, 64 MiB of a typical file.
-const LEAF_PIECES: usize = 32 * manifest::PAGE_ENTRIES;
 /// A file of which nothing was new so far is probably known as a whole, and then needs no manifest.
 /// So up to this many of its pieces are held back, if the budget grants the memory.
 /// A batch may overshoot it, and the list still must not double once more.
 const HELD_PIECES: usize = (1 << 18) - (1 << 14);
 const HELD_BYTES: u64 = (size_of::<Piece>() as u64) << 18;
-/// A manifest of up to so many pieces sits in the commit.
-const INLINE_PIECES: usize = 16;
 /// Chunks wait no longer than this for their segment to fill.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
@@ -60,6 +56,20 @@ pub struct Ingested {
     pub replaces: bool,
 }
 
+/// What a block of a file became.
+pub struct IngestedBlock {
+    /// Digests of the bytes that came, as far as they were wanted.
+    pub digests: Digests,
+    /// Where the bytes are.
+    pub manifest: ManifestRef,
+    /// Bytes that were not in the store before.
+    pub new_bytes: u64,
+    /// See [`Ingested::relocated`].
+    pub relocated: Vec<Relocated>,
+    /// The digests of the file up to the end of the block, if those up to its start were given.
+    pub whole: Option<Hasher>,
+}
+
 struct Lane {
     core: Arc<Core>,
     /// Bytes that do not yet make a chunk; fewer than the largest one has.
@@ -67,17 +77,13 @@ struct Lane {
     draft: Draft,
     /// Since when the draft holds chunks.
     draft_since: Option<Instant>,
-    /// Pieces of the leaf in hand; ends count from its start.
-    pieces: Vec<Piece>,
+    manifest: ManifestWriter,
     /// The memory of pieces that are held back.
     held: Option<Grant>,
     /// Which pieces lie at which place of the draft.
     unplaced: Vec<(usize, usize)>,
     /// Damaged payloads, and the place of their fresh bytes in the draft.
     healing: Vec<(u64, usize)>,
-    leaf_bytes: u64,
-    leaves: Vec<Child>,
-    size: u64,
     new_bytes: u64,
     relocated: Vec<Relocated>,
 }
@@ -85,7 +91,16 @@ struct Lane {
 impl Ingest {
     pub(super) fn new(core: Arc<Core>, wanted: Wanted) -> Self {
         Self {
-            digests: Some(DigestLane::new(wanted)),
+            digests: Some(DigestLane::new(Hashers::new(wanted, None))),
+            lane: Lane::new(core),
+            proof: None,
+        }
+    }
+
+    /// Takes in a block of a file; `whole` are the digests of the file up to it.
+    pub(super) fn block(core: Arc<Core>, wanted: Wanted, whole: Option<Hasher>) -> Self {
+        Self {
+            digests: Some(DigestLane::new(Hashers::new(wanted, whole))),
             lane: Lane::new(core),
             proof: None,
         }
@@ -119,7 +134,7 @@ impl Ingest {
     pub fn finish(mut self) -> Result<Ingested, StoreError> {
         let digests = self.digests.take().ok_or(StoreError::Closed)?;
         if let Some(blob) = self.proof {
-            let digests = digests.finish()?;
+            let digests = digests.finish()?.own.finish();
             let blob = Some(blob).filter(|blob| blob.sha256 == digests.sha256);
             metrics::SHARED_BYTES.add(digests.size);
             return Ok(Ingested {
@@ -131,13 +146,16 @@ impl Ingest {
             });
         }
         self.lane.push(&Bytes::new(), true)?;
-        let digests = digests.finish()?;
+        let digests = digests.finish()?.own.finish();
         let known = self.lane.core.reader()?.blob(&digests.sha256)?;
         // Without a look at the old manifest and the chunks that it names (which may lie twice), an
         // upload of the same bytes would not mend a file whose manifest is damaged.
         let (blob, replaces) = match known {
             Some(blob) if self.lane.core.is_sound_blob(&blob)? => (blob, false),
-            known => (self.lane.blob(&digests)?, known.is_some()),
+            known => {
+                let manifest = self.lane.manifest.finish(&self.lane.core)?;
+                (digests.blob(manifest), known.is_some())
+            }
         };
         metrics::SHARED_BYTES.add(digests.size.saturating_sub(self.lane.new_bytes));
         Ok(Ingested {
@@ -150,6 +168,27 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    /// Like [`Ingest::finish`], for a block.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn finish_block(mut self) -> Result<IngestedBlock, StoreError> {
+        let digests = self.digests.take().ok_or(StoreError::Closed)?;
+        self.lane.push(&Bytes::new(), true)?;
+        let Hashers { own, whole } = digests.finish()?;
+        let digests = own.finish();
+        metrics::SHARED_BYTES.add(digests.size.saturating_sub(self.lane.new_bytes));
+        Ok(IngestedBlock {
+            digests,
+            manifest: self.lane.manifest.finish(&self.lane.core)?,
+            new_bytes: self.lane.new_bytes,
+            relocated: self.lane.relocated,
+            whole,
+        })
+    }
+}
+
 impl Lane {
     fn new(core: Arc<Core>) -> Self {
         Self {
@@ -157,13 +196,10 @@ impl Lane {
             carry: Vec::new(),
             draft: Draft::default(),
             draft_since: None,
-            pieces: Vec::new(),
+            manifest: ManifestWriter::default(),
             held: None,
             unplaced: Vec::new(),
             healing: Vec::new(),
-            leaf_bytes: 0,
-            leaves: Vec::new(),
-            size: 0,
             new_bytes: 0,
             relocated: Vec::new(),
         }
@@ -220,14 +256,11 @@ impl Lane {
     fn take(&mut self, reader: &Reader, chunk: Bytes) -> Result<(), StoreError> {
         let digest = sha256(&chunk);
         let len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        self.size += u64::from(len);
-        self.leaf_bytes += u64::from(len);
-        let end = self.leaf_bytes;
         let place = match self.draft.find(&digest) {
             Some(place) => place,
             None => match self.core.find_chunk(reader, &digest)? {
                 Some(Found::Sound(piece)) if piece.raw_len == len => {
-                    self.pieces.push(Piece { end, ..piece });
+                    self.manifest.push(piece);
                     return Ok(());
                 }
                 found => {
@@ -241,9 +274,9 @@ impl Lane {
                 }
             },
         };
-        self.unplaced.push((self.pieces.len(), place));
-        self.pieces.push(Piece {
-            end,
+        self.unplaced.push((self.manifest.pieces.len(), place));
+        self.manifest.push(Piece {
+            end: 0,
             pack_offset: 0,
             stored_len: len,
             raw_len: len,
@@ -274,13 +307,13 @@ impl Lane {
 
     /// Whether the pieces in hand are to be written now.
     fn leaf_is_due(&mut self) -> bool {
-        if self.pieces.len() < LEAF_PIECES {
+        if self.manifest.pieces.len() < LEAF_PIECES {
             return false;
         }
         if self.new_bytes == 0 && self.held.is_none() {
             self.held = self.core.budget.grant(HELD_BYTES);
         }
-        self.new_bytes > 0 || self.held.is_none() || self.pieces.len() >= HELD_PIECES
+        self.new_bytes > 0 || self.held.is_none() || self.manifest.pieces.len() >= HELD_PIECES
     }
 
     /// Writes the draft, and tells the pieces where they lie.
@@ -292,7 +325,7 @@ impl Lane {
         let places = self.core.append_segment(&mut self.draft)?;
         for (piece, place) in self.unplaced.drain(..) {
             let (offset, entry) = places[place];
-            let piece = &mut self.pieces[piece];
+            let piece = &mut self.manifest.pieces[piece];
             piece.pack_offset = offset;
             piece.crc32 = entry.crc32;
         }
@@ -311,57 +344,7 @@ impl Lane {
 
     /// Writes the pieces in hand as a leaf record.
     fn write_leaf(&mut self) -> Result<(), StoreError> {
-        if self.pieces.is_empty() {
-            return Ok(());
-        }
-        let pack = &self.core.pack;
-        let leaf = manifest::encode(&self.pieces, &pack.header().pack_id, sha256);
-        let frame = pack.append(Kind::Leaf, &leaf.pages, &[])?;
-        self.leaves.push(Child {
-            end: self.size,
-            leaf_offset: frame.offset,
-            leaf_tag: leaf.tag,
-            leaf_entries: leaf.entries,
-        });
-        self.pieces = Vec::new();
         self.held = None;
-        self.leaf_bytes = 0;
-        Ok(())
-    }
-
-    /// Writes what is left of the manifest and gives the content.
-    fn blob(&mut self, digests: &Digests) -> Result<Blob, StoreError> {
-        Ok(Blob {
-            sha256: digests.sha256,
-            size: digests.size,
-            md5: digests.md5,
-            crc64: digests.crc64,
-            sha1: digests.sha1,
-            manifest: self.manifest()?,
-        })
-    }
-
-    /// Writes what is left of the manifest and gives the reference to it.
-    fn manifest(&mut self) -> Result<ManifestRef, StoreError> {
-        let pack_id = self.core.pack.header().pack_id;
-        if self.size == 0 {
-            return Ok(ManifestRef::Empty);
-        }
-        if self.leaves.is_empty() && self.pieces.len() <= INLINE_PIECES {
-            let leaf = manifest::encode(&self.pieces, &pack_id, sha256);
-            return Ok(ManifestRef::Inline {
-                tag: leaf.tag,
-                entries: leaf.entries,
-                pages: leaf.pages,
-            });
-        }
-        self.write_leaf()?;
-        let root = manifest::encode(&self.leaves, &pack_id, sha256);
-        let frame = self.core.pack.append(Kind::Root, &root.pages, &[])?;
-        Ok(ManifestRef::Root {
-            offset: frame.offset,
-            tag: root.tag,
-            entries: root.entries,
-        })
+        self.manifest.write_leaf(&self.core)
     }
 }

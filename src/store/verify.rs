@@ -338,7 +338,7 @@ impl Run<'_> {
     }
 
     fn read_back(&self, blob: &Blob) -> Result<(), String> {
-        let mut reader = BlobReader::new(Arc::clone(self.core), blob, 0..blob.size);
+        let mut reader = BlobReader::new(Arc::clone(self.core), &blob.manifest, 0..blob.size);
         let mut hasher = Hasher::new(Wanted::Sha256Only);
         while reader.remaining() > 0 {
             let window = reader.next_window().map_err(|e| e.to_string())?;

@@ -11,4 +11,5 @@ mod damage;
 mod kill;
 mod load;
 mod process;
+mod python;
 mod serve;

@@ -1,6 +1,6 @@
 //! Who may do what, and what strangers are told.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -10,34 +10,44 @@ use packhold::metrics::PASSWORD_HASHES;
 use crate::service::{Service, call, get, put};
 use crate::wire::{Answer, Call};
 
-const PASSWORD: &str = "s3cret:with:colon ü";
+/// The administrator's.
+pub const PASSWORD: &str = "s3cret:with:colon ü";
 
 /// The counter of password hashes belongs to the process; these tests run one after the other.
 static HASHING: Mutex<()> = Mutex::new(());
 
-fn service() -> Service {
+/// A service where the administrator has [`PASSWORD`]; whoever opens one waits for their [`turn`].
+pub fn service() -> Service {
     let service = Service::with(|_| {});
     put_admin(&service.store, PASSWORD).expect("a password");
     service
 }
 
-fn login(call: Call, name: &str, password: &str) -> Call {
+/// The request, as somebody says it.
+pub fn login(call: Call, name: &str, password: &str) -> Call {
     let encoded = STANDARD.encode(format!("{name}:{password}"));
     call.header("Authorization", format!("Basic {encoded}"))
 }
 
-fn admin(call: Call) -> Call {
+/// The request, as the administrator says it.
+pub fn admin(call: Call) -> Call {
     login(call, "admin", PASSWORD)
 }
 
-fn assert_challenge(answer: &Answer) {
+/// Asserts that credentials are asked for.
+pub fn assert_challenge(answer: &Answer) {
     assert_eq!(answer.verdict(), (401, 250_114), "{answer:?}");
     let challenge = answer.header("Www-Authenticate").expect("a challenge");
     assert!(challenge.starts_with("Basic realm="), "{challenge}");
 }
 
+/// Waits until no other test hashes passwords.
+pub fn turn() -> MutexGuard<'static, ()> {
+    HASHING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn one_at_a_time<T>(test: impl FnOnce() -> T) -> T {
-    let _turn = HASHING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn();
     test()
 }
 

@@ -80,8 +80,8 @@ fn names_keep_the_folder_in_common() {
                 "a/b/one.txt",
                 "a/b/two.txt",
                 "a/c/three.txt",
-                "top.txt",
                 "文/📦.whl",
+                "top.txt",
             ],
         ),
     ] {

@@ -8,11 +8,15 @@ mod sim;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod accounts;
 mod auth;
 mod batch;
+mod blocks;
+mod clients;
 mod concurrent;
 mod conditions;
 mod connections;
+mod consistency;
 mod damage;
 mod delete;
 mod download;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::tz::TimeZone;
 use packhold::http::{App, Config, serve};
 use packhold::index::Place;
 use packhold::pack::Medium;
@@ -36,8 +35,9 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// A server on a store of its own; it stops when this is dropped.
 pub struct Service {
     runtime: Option<Runtime>,
-    directory: TempDir,
+    directory: Option<TempDir>,
     now_ms: Arc<AtomicU64>,
+    config: Config,
     pub store: Store,
     pub address: SocketAddr,
 }
@@ -50,14 +50,24 @@ impl Service {
 
     /// A service with passwords, UTC, and what `change` does to that.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
-            no_auth: false,
-            auto_create: true,
-            zone: TimeZone::UTC,
-        };
+        let mut config = Config::default();
         change(&mut config);
         let directory = tempfile::tempdir().expect("a directory");
-        let now_ms = Arc::new(AtomicU64::new(START_MS));
+        Self::in_directory(directory, Arc::new(AtomicU64::new(START_MS)), config)
+    }
+
+    /// Stops, closes the store, and begins again with what is on the disk.
+    pub fn restart(mut self) -> Self {
+        let directory = self.directory.take().expect("a directory");
+        let (now_ms, config) = (Arc::clone(&self.now_ms), self.config.clone());
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(std::time::Duration::from_mins(1));
+        }
+        drop(self);
+        Self::in_directory(directory, now_ms, config)
+    }
+
+    fn in_directory(directory: TempDir, now_ms: Arc<AtomicU64>, config: Config) -> Self {
         let clock = Arc::clone(&now_ms);
         let options = Options {
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),
@@ -74,8 +84,7 @@ impl Service {
         let store = Store::open_on(medium, Place::Memory, Options::default()).expect("a store");
         let config = Config {
             no_auth: true,
-            auto_create: true,
-            zone: TimeZone::UTC,
+            ..Config::default()
         };
         Self::on(store, directory, Arc::default(), config)
     }
@@ -85,12 +94,13 @@ impl Service {
         let bound = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)));
         let listener = bound.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let app = Arc::new(App::new(store.clone(), config).expect("an app"));
+        let app = Arc::new(App::new(store.clone(), config.clone()).expect("an app"));
         runtime.spawn(serve(app, listener, std::future::pending()));
         Self {
             runtime: Some(runtime),
-            directory,
+            directory: Some(directory),
             now_ms,
+            config,
             store,
             address,
         }
@@ -98,7 +108,8 @@ impl Service {
 
     /// The pack file.
     pub fn pack(&self) -> PathBuf {
-        self.directory.path().join("pack")
+        let directory = self.directory.as_ref().expect("a directory");
+        directory.path().join("pack")
     }
 
     /// Lets time pass.
@@ -130,6 +141,11 @@ impl Service {
     /// Downloads.
     pub fn get(&self, path: &str) -> Answer {
         self.send(&get(path))
+    }
+
+    /// Downloads from anywhere.
+    pub fn get_target(&self, target: &str) -> Answer {
+        self.send(&Call::new("GET", target))
     }
 
     /// Asserts that a file has these bytes.

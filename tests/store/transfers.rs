@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use packhold::domain::nodes::{self, Transfer, Walk, Way};
 use packhold::domain::path::NodePath;
-use packhold::domain::{DomainError, folder};
+use packhold::domain::{DomainError, MayCreate, folder};
 use packhold::format::meta::{FolderSweep, Mutation, NodeKind};
 use packhold::index::Rows;
 use packhold::store::{Store, StoreError};
@@ -29,7 +29,7 @@ fn transfer(from: &str, to: &str, overwrite: bool, way: Way) -> Transfer {
         overwrite,
         way,
         by: "tester".to_owned(),
-        may_create: true,
+        may_create: MayCreate::Project,
     }
 }
 

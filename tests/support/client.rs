@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use packhold::domain::{self, Address, Declared, DomainError, Stored, Upload};
+use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, Upload};
 use packhold::format::header::{Chunking, PackHeader};
 use packhold::format::{PackId, Sha256};
 use packhold::index::Place;
@@ -115,7 +115,8 @@ pub fn upload(path: &str) -> Upload {
         declared: Declared::default(),
         precondition: Arc::new(|_| true),
         by: "tester".to_owned(),
-        may_create: true,
+        may_create: MayCreate::Project,
+        permit: None,
     }
 }
 

@@ -61,9 +61,7 @@ impl Call {
     /// # Errors
     /// When the connection breaks before the answer is whole.
     pub fn try_send(&self, address: SocketAddr) -> io::Result<Answer> {
-        let mut wire = Wire::connect(address)?;
-        wire.write(&self.bytes())?;
-        wire.answer(&self.method)
+        Wire::connect(address)?.exchange(self)
     }
 
     /// Says it on a connection of its own.
@@ -124,6 +122,15 @@ impl Wire {
     /// When the other side does not take them.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.get_mut().write_all(bytes)
+    }
+
+    /// Says something and reads the answer.
+    ///
+    /// # Errors
+    /// When the connection breaks before the answer is whole.
+    pub fn exchange(&mut self, call: &Call) -> io::Result<Answer> {
+        self.write(&call.bytes())?;
+        self.answer(&call.method)
     }
 
     /// Reads one answer to a request with this method.

@@ -24,7 +24,7 @@ pub enum MetadataChange {
 }
 
 /// Changes the metadata of a file or folder. `done` hears when that is durable, or why it was
-/// refused: [`DomainError::NotFound`], or [`DomainError::Parameter`] for the root or too much.
+/// refused: [`DomainError::NotFound`], or [`DomainError::Invalid`] for the root or too much.
 pub fn change_metadata(
     store: &Store,
     address: Address,
@@ -42,8 +42,8 @@ pub fn change_metadata(
         }
         let bytes: usize = pairs.iter().map(|(k, v)| k.len() + v.len()).sum();
         if bytes > MAX_METADATA_BYTES && matches!(change, MetadataChange::Merge(_)) {
-            return Err(DomainError::Parameter {
-                name: "metadata",
+            return Err(DomainError::Invalid {
+                what: "metadata",
                 why: format!("it would have {bytes} bytes, at most {MAX_METADATA_BYTES} are kept"),
             });
         }
@@ -53,7 +53,7 @@ pub fn change_metadata(
 }
 
 /// Sets after how many days a file ceases to exist; 0 = never. `done` hears when that is durable, or
-/// why it was refused: [`DomainError::NotFound`], or [`DomainError::Parameter`] for a folder.
+/// why it was refused: [`DomainError::NotFound`], or [`DomainError::Invalid`] for a folder.
 pub fn set_expiry(
     store: &Store,
     address: Address,
@@ -64,8 +64,8 @@ pub fn set_expiry(
     let path = address.path.to_string();
     update(store, address, done, move |node, now_ms| {
         if node.kind == NodeKind::Folder {
-            return Err(DomainError::Parameter {
-                name: "expires",
+            return Err(DomainError::Invalid {
+                what: "expires",
                 why: format!("{path} is a folder, and folders do not expire"),
             });
         }
@@ -89,8 +89,8 @@ fn update(
     let now_ms = store.now_ms();
     let check = move |rows: &dyn Rows, _: &mut crate::store::Ids| {
         let Entry::Node(parent, mut node) = entry(rows, &address, now_ms)? else {
-            return Err(DomainError::Parameter {
-                name: "fullPath",
+            return Err(DomainError::Invalid {
+                what: "fullPath",
                 why: "the root of a repository is not changed".to_owned(),
             });
         };

@@ -36,7 +36,7 @@ impl<T> Gather<T> {
     /// Takes in a record.
     ///
     /// # Errors
-    /// [`DomainError::Parameter`] when the page would take too much memory.
+    /// [`DomainError::Invalid`] when the page would take too much memory.
     pub fn push(
         &mut self,
         mut found: Found,
@@ -49,8 +49,8 @@ impl<T> Gather<T> {
         let metadata: usize = pairs.map(|(k, v)| k.len() + v.len()).sum();
         self.bytes += RECORD_BYTES + found.path.len() + metadata;
         if self.bytes > MAX_PAGE_BYTES {
-            return Err(DomainError::Parameter {
-                name: "pageSize",
+            return Err(DomainError::Invalid {
+                what: "pageSize",
                 why: format!(
                     "the first {} records of this page take {MAX_PAGE_BYTES} bytes, which is all \
                      that a page may have",

@@ -37,7 +37,7 @@ pub struct Listing {
 /// are none.
 ///
 /// # Errors
-/// [`DomainError::NoRepository`], [`DomainError::Store`], [`DomainError::Parameter`] when the page
+/// [`DomainError::NoRepository`], [`DomainError::Store`], [`DomainError::Invalid`] when the page
 /// would take too much memory.
 pub fn page(
     rows: &dyn Rows,

@@ -3,6 +3,7 @@
 use super::super::DomainError;
 use super::super::lookup::{Address, child};
 use super::super::path::NodePath;
+use super::super::upload::MayCreate;
 use crate::format::meta::{Mutation, Node, NodeId, NodeKind, NodePut, Project, Repo};
 use crate::index::Rows;
 use crate::store::{Ids, Store};
@@ -15,8 +16,8 @@ pub(super) struct Plan<'a> {
     pub by: &'a str,
     /// When.
     pub now_ms: u64,
-    /// May create a missing repository and its project.
-    pub may_create: bool,
+    /// What it may create of what a place lies in.
+    pub may_create: MayCreate,
     pub mutations: Vec<Mutation>,
 }
 
@@ -53,10 +54,15 @@ impl Plan<'_> {
         if let Some(repo) = self.rows.repo(&address.project, &address.repo)? {
             return Ok((repo.root, false));
         }
-        if !self.may_create {
+        let no_project = self.rows.project(&address.project)?.is_none();
+        let needed = match no_project {
+            true => MayCreate::Project,
+            false => MayCreate::Repo,
+        };
+        if self.may_create < needed {
             return Err(address.no_repository());
         }
-        if self.rows.project(&address.project)?.is_none() {
+        if no_project {
             self.mutations.push(Mutation::ProjectPut(Project {
                 name: address.project.clone(),
                 display_name: address.project.clone(),
@@ -117,7 +123,7 @@ pub fn make_folder(
     store: &Store,
     address: Address,
     by: String,
-    may_create: bool,
+    may_create: MayCreate,
     done: impl FnOnce(Result<(), DomainError>) + Send + 'static,
 ) {
     let now_ms = store.now_ms();

@@ -46,7 +46,7 @@ pub struct Hits {
 /// Searches some repositories, one behind the other.
 ///
 /// # Errors
-/// [`DomainError::Parameter`] for a page of a sorted search that is too far behind, or that would
+/// [`DomainError::Invalid`] for a page of a sorted search that is too far behind, or that would
 /// take too much memory; [`DomainError::Store`].
 pub fn search(
     rows: &dyn Rows,
@@ -57,8 +57,8 @@ pub fn search(
     let end = search.skip.saturating_add(search.limit as u64);
     let is_sorted = !search.sort.is_empty();
     if is_sorted && end > MAX_SORTED {
-        return Err(DomainError::Parameter {
-            name: "pageNumber",
+        return Err(DomainError::Invalid {
+            what: "pageNumber",
             why: format!(
                 "a sorted answer ends at record {MAX_SORTED}; without sort there is no end"
             ),

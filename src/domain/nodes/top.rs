@@ -106,7 +106,7 @@ impl Top {
     /// Takes a node into account.
     ///
     /// # Errors
-    /// [`DomainError::Parameter`] when those that are kept take too much memory.
+    /// [`DomainError::Invalid`] when those that are kept take too much memory.
     pub fn push(&mut self, key: Key, spot: Spot) -> Result<(), DomainError> {
         let is_full = self.heap.len() >= self.limit;
         if is_full && self.heap.peek().is_none_or(|last| last.key <= key) {
@@ -118,8 +118,8 @@ impl Top {
         let entry = Entry { key, spot };
         self.bytes += entry.bytes();
         if self.bytes > MAX_BYTES {
-            return Err(DomainError::Parameter {
-                name: "pageNumber",
+            return Err(DomainError::Invalid {
+                what: "pageNumber",
                 why: format!("sorting up to this page takes more than {MAX_BYTES} bytes"),
             });
         }

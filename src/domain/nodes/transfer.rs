@@ -3,6 +3,7 @@
 use super::super::DomainError;
 use super::super::lookup::{Address, Entry, entry};
 use super::super::path::{MAX_SEGMENTS, NodePath, PathError};
+use super::super::upload::MayCreate;
 use super::measure::{Extent, extent};
 use super::merge::Merge;
 use super::place::{Plan, lies_in, put};
@@ -34,8 +35,8 @@ pub struct Transfer {
     pub way: Way,
     /// Who does it.
     pub by: String,
-    /// May create the repository of the destination and its project, if they are missing.
-    pub may_create: bool,
+    /// What it may create of what the destination lies in.
+    pub may_create: MayCreate,
 }
 
 /// What is moved or copied: where it is, and itself.
@@ -90,7 +91,7 @@ pub fn rename(
             ids,
             by: &by,
             now_ms,
-            may_create: false,
+            may_create: MayCreate::Nothing,
             mutations: Vec::new(),
         };
         plan_rename(&mut plan, &from, &to)?;
@@ -130,7 +131,7 @@ fn there(plan: &Plan<'_>, address: &Address) -> Result<Option<Entry>, DomainErro
     match entry(plan.rows, address, plan.now_ms) {
         Ok(entry) => Ok(Some(entry)),
         Err(DomainError::NotFound(_)) => Ok(None),
-        Err(DomainError::NoRepository { .. }) if plan.may_create => Ok(None),
+        Err(DomainError::NoRepository { .. }) if plan.may_create > MayCreate::Nothing => Ok(None),
         Err(error) => Err(error),
     }
 }

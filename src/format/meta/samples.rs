@@ -4,6 +4,10 @@ use super::*;
 
 /// One mutation of every kind.
 pub fn samples() -> Vec<Mutation> {
+    [first(), later()].concat()
+}
+
+fn first() -> Vec<Mutation> {
     vec![
         Mutation::ProjectPut(Project {
             name: "p".into(),
@@ -58,6 +62,11 @@ pub fn samples() -> Vec<Mutation> {
             crc32: 0x0102_0304,
             codec: 0,
         }),
+    ]
+}
+
+fn later() -> Vec<Mutation> {
+    vec![
         Mutation::NodeMove(NodeMove {
             from_parent: NodeId(1),
             from_name: "a".into(),

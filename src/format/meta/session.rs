@@ -38,7 +38,7 @@ pub struct Session {
     pub created_ms: u64,
     /// When it was used last, Unix milliseconds.
     pub active_ms: u64,
-    /// How many blocks it has.
+    /// How many blocks it has; an empty one at an offset is none.
     pub blocks: u64,
     /// How often a block was replaced by another content.
     pub replaced: u64,

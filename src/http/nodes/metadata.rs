@@ -9,7 +9,7 @@ use warp::reply::Response;
 use super::super::app::{App, blocking};
 use super::super::auth::{authenticate, authorize};
 use super::super::error::ApiError;
-use super::super::fields::{Fields, wrong};
+use super::super::json::{Fields, wrong};
 use super::super::params;
 use super::super::request::{Body, Request};
 use super::super::view::success;
@@ -82,7 +82,7 @@ async fn apply(
     new: MetadataChange,
 ) -> Result<(), ApiError> {
     let actions = vec![(Action::Write, address.clone())];
-    change(app, principal, actions, move |store, sender| {
+    change(app, principal, actions, move |store, _, sender| {
         nodes::change_metadata(store, address, new, |result| {
             // Nobody listens when the client has gone.
             let _listener = sender.send(result);

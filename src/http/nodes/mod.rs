@@ -36,13 +36,13 @@ use warp::http::Method;
 use warp::reply::Response;
 
 use super::app::{App, blocking};
-use super::auth::authorize;
+use super::auth::{authorize, may_create};
 use super::error::ApiError;
 use super::request::{Body, Request};
 use crate::domain::auth::{Action, Principal};
 use crate::domain::nodes::Way;
 use crate::domain::path::NodePath;
-use crate::domain::{Address, DomainError};
+use crate::domain::{Address, DomainError, MayCreate};
 use crate::store::{Store, StoreError};
 
 /// Which handler a request goes to; the path begins with `/repository/api/node` or `.../metadata`.
@@ -169,23 +169,27 @@ fn asked(error: DomainError) -> ApiError {
     }
 }
 
-/// Checks that `principal` may do all of `actions`, then makes a change and waits for it.
+/// Checks that `principal` may do all of `actions`, then makes a change and waits for it. The change
+/// hears what it may create of what the last of the addresses lies in.
 async fn change<T: Send + 'static>(
     app: &Arc<App>,
     principal: Principal,
     actions: Vec<(Action, Address)>,
-    begin: impl FnOnce(&Store, oneshot::Sender<Result<T, DomainError>>) + Send + 'static,
+    begin: impl FnOnce(&Store, MayCreate, oneshot::Sender<Result<T, DomainError>>) + Send + 'static,
 ) -> Result<T, ApiError> {
     let (sender, receiver) = oneshot::channel();
     let app = Arc::clone(app);
     blocking(move || {
-        {
+        let creates = {
             let rows = app.store.rows()?;
+            let mut creates = MayCreate::Nothing;
             for (action, address) in &actions {
                 authorize(&rows, &principal, *action, address)?;
+                creates = may_create(&app, &rows, &principal, address)?;
             }
-        }
-        begin(&app.store, sender);
+            creates
+        };
+        begin(&app.store, creates, sender);
         Ok(())
     })
     .await?;
@@ -193,11 +197,6 @@ async fn change<T: Send + 'static>(
         Ok(result) => result.map_err(asked),
         Err(_) => Err(StoreError::Closed.into()),
     }
-}
-
-/// Whether a write of `principal` creates a repository that is missing.
-fn may_create(app: &App, principal: &Principal) -> bool {
-    app.config.auto_create && principal.is_admin()
 }
 
 /// The address of a repository with a path from elsewhere.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::error::ApiError;
-use super::super::fields::{Fields, wrong};
+use super::super::json::{Fields, wrong};
 use super::super::params::query_value;
 
 /// Records that a page may have; clients send up to this.

@@ -9,7 +9,7 @@ use warp::reply::Response;
 use super::super::app::{App, blocking};
 use super::super::auth::{authenticate, authorize};
 use super::super::error::ApiError;
-use super::super::fields::{document, wrong};
+use super::super::json::{list, wrong};
 use super::super::request::{Body, Request};
 use super::super::view::{local_time, success};
 use super::{at, change};
@@ -50,13 +50,14 @@ async fn remove(
     paths: Vec<NodePath>,
 ) -> Result<Response, ApiError> {
     let actions = vec![(Action::Delete, repo.clone())];
-    let removed = change(app, principal, actions, move |store, sender| {
+    let removed = change(app, principal, actions, move |store, _, sender| {
         nodes::remove(store, &repo, paths, |result| {
             // Nobody listens when the client has gone.
             let _listener = sender.send(result);
         });
     })
     .await?;
+    app.to_sweep.notify_one();
     let deleted = Deleted::of(removed, &app.config.zone);
     Ok(success(&request.trace, Some(deleted)))
 }
@@ -73,9 +74,7 @@ pub async fn one(app: Arc<App>, request: Request, address: Address) -> Result<Re
 
 /// The paths in a body.
 async fn paths(body: &mut Body) -> Result<Vec<NodePath>, ApiError> {
-    let document = document(body).await?;
-    let texts = document.as_array();
-    let texts = texts.ok_or_else(|| ApiError::Content("it must be a list of paths".to_owned()))?;
+    let texts = list(body).await?;
     if texts.is_empty() {
         return Err(ApiError::Empty("fullPaths"));
     }
@@ -83,7 +82,7 @@ async fn paths(body: &mut Body) -> Result<Vec<NodePath>, ApiError> {
         return Err(wrong("fullPaths", "a list of at most 10,000 paths"));
     }
     let mut paths = Vec::with_capacity(texts.len());
-    for text in texts {
+    for text in &texts {
         let text = text.as_str();
         let text = text.ok_or_else(|| wrong("fullPaths", "a list of texts"))?;
         paths.push(NodePath::parse(text).map_err(DomainError::from)?);

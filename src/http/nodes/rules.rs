@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::super::error::ApiError;
-use super::super::fields::{Fields, wrong};
+use super::super::json::{Fields, wrong};
 use super::super::params::query_value;
 use crate::domain::nodes::{Field, Op, Pattern, Rule, Test, Value};
 
@@ -94,10 +94,7 @@ impl<'a> Reader<'a> {
         if self.rules > MAX_RULES {
             return Err(wrong("rule", &format!("made of at most {MAX_RULES} rules")));
         }
-        let Json::Object(_) = json else {
-            return Err(wrong("rule", "an object"));
-        };
-        let fields = Fields::of(json.clone())?;
+        let fields = Fields::of("rule", json)?;
         if fields.get("rules").is_none() {
             return self.test(&fields);
         }
@@ -107,7 +104,7 @@ impl<'a> Reader<'a> {
         }
         let rules = list.iter().map(|json| self.rule(json, depth + 1));
         let rules = rules.collect::<Result<Vec<_>, _>>()?;
-        let relation = fields.text_or_none("relation")?.unwrap_or("AND");
+        let relation = fields.text("relation")?.unwrap_or("AND");
         match relation.to_ascii_uppercase().as_str() {
             "AND" => Ok(Rule::All(rules)),
             "OR" => Ok(Rule::Any(rules)),
@@ -117,8 +114,8 @@ impl<'a> Reader<'a> {
     }
 
     fn test(&self, fields: &Fields) -> Result<Rule, ApiError> {
-        let name = fields.text("field")?;
-        let operation = fields.text_or_none("operation")?.unwrap_or("EQ");
+        let name = fields.required("field")?;
+        let operation = fields.text("operation")?.unwrap_or("EQ");
         let field = field(name)?;
         let value = fields.get("value");
         let one = || self.value(name, &field, value.ok_or(ApiError::Missing("value"))?);
@@ -264,7 +261,7 @@ fn backwards(direction: &str) -> Result<bool, ApiError> {
 /// # Errors
 /// [`ApiError::Invalid`] naming what is wrong.
 pub fn sort_of_fields(sort: &Fields) -> Result<Vec<(Field, bool)>, ApiError> {
-    let backwards = backwards(sort.text_or_none("direction")?.unwrap_or_default())?;
+    let backwards = backwards(sort.text("direction")?.unwrap_or_default())?;
     let properties = sort.texts("properties")?.unwrap_or_default();
     if properties.len() > MAX_SORT {
         return Err(wrong("properties", "a list of at most 8 fields"));

@@ -9,7 +9,7 @@ use warp::reply::Response;
 use super::super::app::{App, blocking};
 use super::super::auth::{authenticate, authorize};
 use super::super::error::ApiError;
-use super::super::fields::Fields;
+use super::super::json::Fields;
 use super::super::node_view::{NodeInfo, Place, blob_of};
 use super::super::request::{Body, Request};
 use super::super::view::success;

@@ -8,15 +8,15 @@ use warp::reply::Response;
 use super::super::app::App;
 use super::super::auth::authenticate;
 use super::super::error::ApiError;
-use super::super::fields::{Fields, wrong};
+use super::super::json::{Fields, wrong};
 use super::super::params;
 use super::super::request::{Body, Request};
 use super::super::view::success;
-use super::{change, may_create};
+use super::change;
 use crate::domain::auth::Action;
 use crate::domain::nodes::{self, Transfer, Way};
 use crate::domain::path::NodePath;
-use crate::domain::{Address, DomainError};
+use crate::domain::{Address, DomainError, MayCreate};
 
 /// The answer of what has nothing to say.
 fn done(request: &Request) -> Response {
@@ -26,10 +26,10 @@ fn done(request: &Request) -> Response {
 /// The address that a document names by three of its fields.
 fn named(fields: &Fields, names: [&'static str; 3]) -> Result<Address, ApiError> {
     let [project, repo, path] = names;
-    let path = fields.text(path)?;
+    let path = fields.required(path)?;
     Ok(Address::new(
-        fields.text(project)?,
-        fields.text(repo)?,
+        fields.required(project)?,
+        fields.required(repo)?,
         path,
     )?)
 }
@@ -46,14 +46,19 @@ pub async fn make_folder(
     address: Address,
 ) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let (by, may_create) = (principal.name().to_owned(), may_create(&app, &principal));
+    let by = principal.name().to_owned();
     let actions = vec![(Action::Write, address.clone())];
-    change(&app, principal, actions, move |store, sender| {
-        nodes::make_folder(store, address, by, may_create, |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
-    })
+    change(
+        &app,
+        principal,
+        actions,
+        move |store, may_create, sender| {
+            nodes::make_folder(store, address, by, may_create, |result| {
+                // Nobody listens when the client has gone.
+                let _listener = sender.send(result);
+            });
+        },
+    )
     .await?;
     Ok(done(&request))
 }
@@ -76,14 +81,14 @@ pub async fn rename(
         }
         None => {
             let fields = Fields::read(body).await?;
-            let to = fields.text("newFullPath")?.to_owned();
+            let to = fields.required("newFullPath")?.to_owned();
             (named(&fields, NAMES)?, to)
         }
     };
     let to = NodePath::parse(&to).map_err(DomainError::from)?;
     let by = principal.name().to_owned();
     let actions = vec![(Action::Write, from.clone())];
-    change(&app, principal, actions, move |store, sender| {
+    change(&app, principal, actions, move |store, _, sender| {
         nodes::rename(store, from, to, by, |result| {
             // Nobody listens when the client has gone.
             let _listener = sender.send(result);
@@ -106,33 +111,43 @@ pub async fn transfer(
     let principal = authenticate(&app, &request).await?;
     let fields = Fields::read(body).await?;
     let from = named(&fields, ["srcProjectId", "srcRepoName", "srcFullPath"])?;
-    let to_project = fields.text_or_none("destProjectId")?;
-    let to_repo = fields.text_or_none("destRepoName")?;
+    let to_project = fields.text("destProjectId")?;
+    let to_repo = fields.text("destRepoName")?;
     let to = Address::new(
         to_project.unwrap_or(&from.project),
         to_repo.unwrap_or(&from.repo),
-        fields.text("destFullPath")?,
+        fields.required("destFullPath")?,
     )?;
     let source = match way {
         Way::Move => Action::Delete,
         Way::Copy => Action::Read,
     };
     let actions = vec![(source, from.clone()), (Action::Write, to.clone())];
-    let transfer = Transfer {
+    let mut transfer = Transfer {
         from,
         to,
-        overwrite: fields.flag("overwrite")?,
+        overwrite: fields.flag("overwrite")?.unwrap_or(false),
         way,
         by: principal.name().to_owned(),
-        may_create: may_create(&app, &principal),
+        may_create: MayCreate::Nothing,
     };
-    change(&app, principal, actions, move |store, sender| {
-        nodes::transfer(store, transfer, |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
-    })
+    change(
+        &app,
+        principal,
+        actions,
+        move |store, may_create, sender| {
+            transfer.may_create = may_create;
+            nodes::transfer(store, transfer, |result| {
+                // Nobody listens when the client has gone.
+                let _listener = sender.send(result);
+            });
+        },
+    )
     .await?;
+    if way == Way::Move {
+        // A folder that was merged into another leaves what nobody sees any more.
+        app.to_sweep.notify_one();
+    }
     Ok(done(&request))
 }
 
@@ -161,7 +176,7 @@ pub async fn update(
     let days = days.ok_or_else(|| wrong("expires", "a whole number of days from 0 on"))?;
     let by = principal.name().to_owned();
     let actions = vec![(Action::Write, address.clone())];
-    change(&app, principal, actions, move |store, sender| {
+    change(&app, principal, actions, move |store, _, sender| {
         nodes::set_expiry(store, address, days, by, |result| {
             // Nobody listens when the client has gone.
             let _listener = sender.send(result);

@@ -4,7 +4,7 @@ use super::super::IndexError;
 use super::super::row::seal;
 use super::super::rows::Rows;
 use super::super::tables::Tables;
-use crate::format::meta::{BlockPut, Dialect, Prefix, Session, SessionId, SessionTouch};
+use crate::format::meta::{Block, BlockPut, Dialect, Prefix, Session, SessionId, SessionTouch};
 
 impl Tables<'_> {
     pub(super) fn put_session(&mut self, session: &Session) -> Result<(), IndexError> {
@@ -36,8 +36,14 @@ impl Tables<'_> {
             return Ok(());
         };
         let block = &put.block;
-        match self.block(&put.session, block.key)? {
-            None => session.blocks = session.blocks.saturating_add(1),
+        let old = self.block(&put.session, block.key)?;
+        let before = old.as_ref().map_or(0, |old| weight(session.dialect, old));
+        session.blocks = session.blocks.saturating_sub(before);
+        session.blocks = session
+            .blocks
+            .saturating_add(weight(session.dialect, block));
+        match old {
+            None => {}
             Some(old) if old.sha256 == block.sha256 => {}
             Some(_) => {
                 session.replaced = session.replaced.saturating_add(1);
@@ -59,4 +65,9 @@ impl Tables<'_> {
             .insert((&put.session, block.key), row.as_slice())?;
         self.put_session(&session)
     }
+}
+
+/// What a block counts: an empty one at an offset is no part of the file.
+fn weight(dialect: Dialect, block: &Block) -> u64 {
+    u64::from(dialect == Dialect::Sequence || block.size > 0)
 }

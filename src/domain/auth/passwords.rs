@@ -1,4 +1,4 @@
-//! Users, passwords, and who may do what. The only home of argon2.
+//! Passwords: who proves to be whom. The only home of argon2.
 //!
 //! A verified password is remembered for some minutes under a keyed digest of name, password and
 //! stored hash, so that a hundred requests do not cost a hundred hashes; a changed password hash
@@ -9,77 +9,19 @@ use std::collections::HashMap;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
 
-use super::DomainError;
+use super::{ADMIN, Principal};
 use crate::digest;
+use crate::domain::{DomainError, random};
 use crate::format::Sha256;
-use crate::format::meta::{Mutation, Repo, User};
+use crate::format::meta::{Mutation, User};
 use crate::index::Rows;
 use crate::metrics;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
-/// The user that a new store has.
-pub const ADMIN: &str = "admin";
 /// How long a verified password is remembered.
 const REMEMBER_MS: u64 = 5 * 60 * 1000;
 /// Remembered passwords at most.
 const MAX_REMEMBERED: usize = 4096;
-
-/// Who is asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// Nobody said who they are.
-    Anonymous,
-    /// Somebody who proved who they are.
-    User {
-        /// Their name.
-        name: String,
-        /// They may do everything.
-        admin: bool,
-    },
-}
-
-impl Principal {
-    /// The administrator.
-    #[must_use]
-    pub fn admin() -> Self {
-        Self::User {
-            name: ADMIN.to_owned(),
-            admin: true,
-        }
-    }
-
-    /// Their name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::User { name, .. } => name,
-        }
-    }
-
-    /// Whether they may do everything.
-    #[must_use]
-    pub fn is_admin(&self) -> bool {
-        matches!(self, Self::User { admin: true, .. })
-    }
-
-    /// Whether they may do `action` in a repository; `None` for one that does not exist.
-    #[must_use]
-    pub fn may(&self, action: Action, repo: Option<&Repo>) -> bool {
-        self.is_admin() || (action == Action::Read && repo.is_some_and(|repo| repo.public))
-    }
-}
-
-/// What is done in a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Reading files.
-    Read,
-    /// Writing files.
-    Write,
-    /// Deleting files.
-    Delete,
-}
 
 /// Checks passwords.
 pub struct Passwords {
@@ -95,10 +37,8 @@ impl Passwords {
     /// # Errors
     /// [`StoreError::System`] without randomness.
     pub fn new() -> Result<Self, DomainError> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
         Ok(Self {
-            key,
+            key: random::bytes()?,
             verified: Mutex::new(HashMap::new()),
         })
     }
@@ -119,9 +59,7 @@ impl Passwords {
         };
         let key = self.key_of(&user, password);
         let until = self.verified.lock().get(&key).copied();
-        Ok(until
-            .filter(|until| *until > now_ms)
-            .map(|_| principal(user)))
+        Ok(until.filter(|until| *until > now_ms).map(|_| user.into()))
     }
 
     /// Who has this name and password. Takes some 20 ms and 19 MiB, for unknown names too.
@@ -159,7 +97,7 @@ impl Passwords {
         if verified.len() < MAX_REMEMBERED {
             verified.insert(key, now_ms.saturating_add(REMEMBER_MS));
         }
-        Ok(Some(principal(user)))
+        Ok(Some(user.into()))
     }
 
     fn key_of(&self, user: &User, password: &str) -> Sha256 {
@@ -172,14 +110,11 @@ impl Passwords {
     }
 }
 
-fn principal(user: User) -> Principal {
-    Principal::User {
-        name: user.name,
-        admin: user.admin,
-    }
-}
-
-fn hash(password: &str) -> Result<String, DomainError> {
+/// The hash of a password, as it is stored. Takes some 20 ms and 19 MiB.
+///
+/// # Errors
+/// [`DomainError::Password`].
+pub fn hash(password: &str) -> Result<String, DomainError> {
     Argon2::default()
         .hash_password(password.as_bytes())
         .map(|hash| hash.to_string())
@@ -213,7 +148,5 @@ pub fn put_admin(store: &Store, password: &str) -> Result<(), DomainError> {
 /// # Errors
 /// [`StoreError::System`] without randomness.
 pub fn random_password() -> Result<String, DomainError> {
-    let mut bytes = [0; 12];
-    getrandom::fill(&mut bytes).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
-    Ok(hex::encode(bytes))
+    Ok(hex::encode(random::bytes::<12>()?))
 }

@@ -1,0 +1,388 @@
+//! Uploads in blocks. Sources: seed 004 (`/generic/separate/...`, blocks go by offsets), and the
+//! older `/generic/block/...` (they go by numbers) that real clients use (observed §3.1).
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+use warp::http::{HeaderMap, HeaderValue, Method};
+use warp::reply::Response;
+
+use super::app::{App, blocking};
+use super::auth::{authenticate, authorize, may_create};
+use super::body::receive;
+use super::error::ApiError;
+use super::generic::{declared, outcome, upload};
+use super::params;
+use super::request::{Body, Request};
+use super::routes::not_allowed;
+use super::stream::{Steps, respond};
+use super::view::{Nothing, json_headers, success};
+use crate::domain::Address;
+use crate::domain::auth::{Action, Principal};
+use crate::domain::blocks::{self, BlockUpload, SESSION_MS, UploadId};
+use crate::format::meta::{Block, Dialect};
+use crate::store::Ingest;
+
+const UPLOAD_ID: &str = "x-bkrepo-upload-id";
+const SEQUENCE: &str = "x-bkrepo-sequence";
+const OFFSET: &str = "x-bkrepo-offset";
+const SIZE: &str = "x-bkrepo-size";
+const UPLOAD_TYPE: &str = "upload-type";
+const SEPARATE: &str = "SEPARATE-UPLOAD";
+
+/// Blocks listed at once.
+const PAGE: usize = 500;
+
+/// Who asks, and about what.
+pub type Entrance = (Principal, Address);
+
+/// What the answer to a start tells.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+    upload_id: String,
+    expire_seconds: u64,
+}
+
+/// Whether a `PUT` to a file's own path brings a block, and in which dialect. What only half says
+/// so is refused: it is never stored as a whole file.
+///
+/// # Errors
+/// [`ApiError::Parameter`] for an unknown `UPLOAD-TYPE`, [`ApiError::HeaderMissing`].
+pub fn dialect_of_put(headers: &HeaderMap) -> Result<Option<Dialect>, ApiError> {
+    let has = |name| headers.contains_key(name);
+    match headers.get(UPLOAD_TYPE).map(HeaderValue::as_bytes) {
+        Some(value) if value == SEPARATE.as_bytes() => Ok(Some(Dialect::Offset)),
+        Some(_) => Err(ApiError::Parameter("UPLOAD-TYPE")),
+        None if has(OFFSET) => Err(ApiError::HeaderMissing("UPLOAD-TYPE")),
+        None if has(UPLOAD_ID) && has(SEQUENCE) => Ok(Some(Dialect::Sequence)),
+        None if has(UPLOAD_ID) => Err(ApiError::HeaderMissing("UPLOAD-TYPE")),
+        None => Ok(None),
+    }
+}
+
+/// The dialect of `/generic/separate` and `/generic/block`.
+pub fn dialect_of(word: &str) -> Dialect {
+    match word {
+        "separate" => Dialect::Offset,
+        _ => Dialect::Sequence,
+    }
+}
+
+/// `/generic/{separate,block}/{project}/{repo}/{path}`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn session(
+    app: Arc<App>,
+    request: Request,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let principal = authenticate(&app, &request).await?;
+    let address = request.address(&request.service_path()[2..])?;
+    session_as(app, request, (principal, address), dialect).await
+}
+
+/// The same, for somebody and a place that are known.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn session_as(
+    app: Arc<App>,
+    request: Request,
+    at: Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    match request.method {
+        Method::POST => start(app, request, at, dialect).await,
+        Method::GET => list(app, request, at, dialect).await,
+        Method::PUT => complete(app, request, at, dialect).await,
+        Method::DELETE => abort(app, request, at, dialect).await,
+        ref method => not_allowed(method, "GET, POST, PUT, DELETE"),
+    }
+}
+
+/// `POST`: begins an upload in blocks.
+///
+/// # Errors
+/// [`ApiError`].
+async fn start(
+    app: Arc<App>,
+    request: Request,
+    (principal, address): Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let mut upload = upload(&request, address, &principal)?;
+    // The completion takes it.
+    upload.permit = None;
+    let (sender, receiver) = oneshot::channel();
+    blocking(move || {
+        {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Write, &upload.address)?;
+            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+        }
+        app.store.writable()?;
+        blocks::start(&app.store, upload, dialect, move |result| {
+            // Nobody listens when the client has gone; the session ends by itself.
+            let _listener = sender.send(result);
+        });
+        Ok(())
+    })
+    .await?;
+    let started = Started {
+        upload_id: outcome(receiver).await?.to_string(),
+        expire_seconds: SESSION_MS / 1000,
+    };
+    Ok(success(&request.trace, Some(started)))
+}
+
+/// `PUT` to the file's own path: takes in a block.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn put(
+    app: Arc<App>,
+    request: Request,
+    body: &mut Body,
+    (principal, address): Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let upload = BlockUpload {
+        address,
+        id: upload_id(&request, dialect)?,
+        key: key(&request.headers, dialect)?,
+        declared: declared(&request.headers)?,
+    };
+    let session = *upload.id.session_id();
+    let size = request.content_length();
+    let (begun, ingest) = {
+        let app = Arc::clone(&app);
+        blocking(move || {
+            authorize(
+                &app.store.rows()?,
+                &principal,
+                Action::Write,
+                &upload.address,
+            )?;
+            Ok(blocks::begin_block(&app.store, upload, size)?)
+        })
+        .await?
+    };
+    let ingested = receive(&app.store, ingest, body, Ingest::finish_block).await?;
+    let (sender, receiver) = oneshot::channel();
+    blocks::finish_block(&app.store, begun, ingested, move |result| {
+        // Nobody listens when the client has gone; the block is there all the same.
+        let _listener = sender.send(result);
+    });
+    outcome(receiver).await?;
+    catch_up(app, session);
+    Ok(success(&request.trace, None::<Nothing>))
+}
+
+/// Digests blocks that did not come in order, beside whatever comes next.
+fn catch_up(app: Arc<App>, session: [u8; 16]) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = blocks::catch_up(&app.store, &app.digesting, &session) {
+            // Completing the upload will meet it again, and tell the client.
+            tracing::warn!(%error, "digesting blocks");
+        }
+    });
+}
+
+/// `GET`: the blocks that came so far.
+///
+/// # Errors
+/// [`ApiError`].
+async fn list(
+    app: Arc<App>,
+    request: Request,
+    (principal, address): Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let id = upload_id(&request, dialect)?;
+    let (sender, receiver) = oneshot::channel();
+    let listing = Listing {
+        app: Arc::clone(&app),
+        id: id.clone(),
+        address: address.clone(),
+        at_ms: app.store.now_ms(),
+        trace: request.trace.0.clone(),
+        next: Some(0),
+        begun: false,
+    };
+    blocking(move || {
+        // A session is its writers' business.
+        authorize(&app.store.rows()?, &principal, Action::Write, &address)?;
+        // Whoever asks goes on with it: that counts as use.
+        blocks::touch(&app.store, address, id, move |result| {
+            let _listener = sender.send(result);
+        });
+        Ok(())
+    })
+    .await?;
+    outcome(receiver).await?;
+    let mut response = respond(listing);
+    json_headers(&mut response, &request.trace);
+    Ok(response)
+}
+
+/// The answer of [`list`], a page of blocks at a time.
+struct Listing {
+    app: Arc<App>,
+    id: UploadId,
+    address: Address,
+    at_ms: u64,
+    trace: String,
+    /// The key from which on the next blocks are; `None` at the end.
+    next: Option<u64>,
+    begun: bool,
+}
+
+/// A block as seed 004 lists it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeparateRow<'a> {
+    size: u64,
+    sha256: String,
+    start_pos: u64,
+    upload_id: &'a str,
+}
+
+/// A block as the older dialect lists it.
+#[derive(Serialize)]
+struct SequenceRow {
+    size: u64,
+    sha256: String,
+    sequence: u64,
+}
+
+impl Steps for Listing {
+    fn step(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
+        let Some(from) = self.next else {
+            return Ok(None);
+        };
+        let rows = self.app.store.rows()?;
+        let (address, id) = (&self.address, &self.id);
+        let page = blocks::blocks(&rows, address, id, self.at_ms, from, PAGE)?;
+        let mut text = String::new();
+        if from == 0 {
+            text.push_str(r#"{"code":0,"message":null,"data":["#);
+        }
+        for block in &page {
+            if std::mem::replace(&mut self.begun, true) {
+                text.push(',');
+            }
+            text.push_str(&self.row(block));
+        }
+        self.next = match page.last().and_then(|last| last.key.checked_add(1)) {
+            Some(next) if page.len() == PAGE => Some(next),
+            _ => None,
+        };
+        if self.next.is_none() {
+            text.push_str(r#"],"traceId":""#);
+            text.push_str(&self.trace);
+            text.push_str("\"}");
+        }
+        Ok(Some(text.into()))
+    }
+}
+
+impl Listing {
+    fn row(&self, block: &Block) -> String {
+        let sha256 = hex::encode(block.sha256);
+        let row = match self.id.dialect {
+            Dialect::Offset => serde_json::to_string(&SeparateRow {
+                size: block.size,
+                sha256,
+                start_pos: block.key,
+                upload_id: &self.id.to_string(),
+            }),
+            Dialect::Sequence => serde_json::to_string(&SequenceRow {
+                size: block.size,
+                sha256,
+                sequence: block.key,
+            }),
+        };
+        row.unwrap_or_default()
+    }
+}
+
+/// `PUT`: makes the file.
+///
+/// # Errors
+/// [`ApiError`]; the session and its blocks stay.
+async fn complete(
+    app: Arc<App>,
+    request: Request,
+    (principal, address): Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let id = upload_id(&request, dialect)?;
+    let size = params::number_header(&request.headers, SIZE)?;
+    if dialect == Dialect::Offset && size.is_none() {
+        return Err(ApiError::NeitherOffsetNorSize);
+    }
+    let mut upload = upload(&request, address, &principal)?;
+    blocking(move || {
+        {
+            let rows = app.store.rows()?;
+            authorize(&rows, &principal, Action::Write, &upload.address)?;
+            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+        }
+        blocks::complete(&app.store, &app.digesting, &upload, &id, size)?;
+        Ok(())
+    })
+    .await?;
+    Ok(success(&request.trace, None::<Nothing>))
+}
+
+/// `DELETE`: ends the session.
+///
+/// # Errors
+/// [`ApiError`].
+async fn abort(
+    app: Arc<App>,
+    request: Request,
+    (principal, address): Entrance,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let id = upload_id(&request, dialect)?;
+    let (sender, receiver) = oneshot::channel();
+    blocking(move || {
+        authorize(&app.store.rows()?, &principal, Action::Write, &address)?;
+        blocks::abort(&app.store, address, id, move |result| {
+            let _listener = sender.send(result);
+        });
+        Ok(())
+    })
+    .await?;
+    outcome(receiver).await?;
+    Ok(success(&request.trace, None::<Nothing>))
+}
+
+/// Reads `X-BKREPO-UPLOAD-ID`.
+fn upload_id(request: &Request, dialect: Dialect) -> Result<UploadId, ApiError> {
+    let value = request.headers.get(UPLOAD_ID);
+    let value = value.ok_or(ApiError::HeaderMissing("X-BKREPO-UPLOAD-ID"))?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    match text.trim() {
+        "" => Err(ApiError::UploadIdBlank),
+        text => Ok(UploadId::parse(text, dialect)?),
+    }
+}
+
+/// Reads where the block belongs: `X-BKREPO-OFFSET`, or `X-BKREPO-SEQUENCE`, which counts from 1.
+fn key(headers: &HeaderMap, dialect: Dialect) -> Result<u64, ApiError> {
+    match dialect {
+        Dialect::Offset => match params::number_header(headers, OFFSET) {
+            Ok(Some(offset)) => Ok(offset),
+            _ => Err(ApiError::NeitherOffsetNorSize),
+        },
+        Dialect::Sequence => match params::number_header(headers, SEQUENCE)? {
+            Some(sequence) if sequence > 0 => Ok(sequence),
+            _ => Err(ApiError::Parameter("X-BKREPO-SEQUENCE")),
+        },
+    }
+}

@@ -1,0 +1,126 @@
+//! Absolute links to this service.
+
+use std::fmt::Write;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use warp::http::Uri;
+use warp::http::uri::Authority;
+
+use super::app::App;
+use super::error::ApiError;
+use super::request::Request;
+use crate::domain::Address;
+
+/// What stays as it is in a link: unreserved characters (RFC 3986, 2.3).
+const LINK: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Checks what a service is called from outside: `http` or `https`, a host, perhaps a path; gives it
+/// without a slash at its end.
+///
+/// # Errors
+/// Why it cannot be that.
+pub fn public_url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    let named = uri.authority().is_some_and(is_plain);
+    if !named || uri.query().is_some() || text.contains('#') {
+        return Err("it must be a host, perhaps a port and a path, and nothing else".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A host, perhaps a port, no user.
+fn is_plain(authority: &Authority) -> bool {
+    !authority.host().is_empty() && !authority.as_str().contains('@')
+}
+
+/// What this service is called from outside: as configured, or else as the client called it.
+///
+/// # Errors
+/// [`ApiError::HeaderMissing`] when the client called it nothing.
+pub fn base(app: &App, request: &Request) -> Result<String, ApiError> {
+    if let Some(url) = &app.config.public_url {
+        return Ok(url.clone());
+    }
+    let host: Option<Authority> = request.header("host").and_then(|host| host.parse().ok());
+    match host.filter(is_plain) {
+        Some(host) => Ok(format!("http://{host}")),
+        None => Err(ApiError::HeaderMissing("Host")),
+    }
+}
+
+/// The base that a client wishes links to begin with: a URL, or a host alone.
+///
+/// # Errors
+/// [`ApiError::Parameter`].
+pub fn wished(host: &str) -> Result<String, ApiError> {
+    let url = match host.contains("://") {
+        true => public_url(host),
+        false => public_url(&format!("http://{host}")),
+    };
+    let url = url.map_err(|_| ApiError::Parameter("host"))?;
+    // Upstream's host is that of its generic service.
+    Ok(url.trim_end_matches("/generic").to_owned())
+}
+
+/// `/{project}/{repo}/{path}`, every segment percent-encoded.
+pub fn path(address: &Address) -> String {
+    let mut link = format!("/{}/{}", address.project, address.repo);
+    for segment in address.path.segments() {
+        // Writing to a string does not fail.
+        let _written = write!(link, "/{}", utf8_percent_encode(segment, LINK));
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_urls() {
+        for (text, expected) in [
+            ("https://repo.example.com", "https://repo.example.com"),
+            ("http://[::1]:8080/", "http://[::1]:8080"),
+            ("https://example.com/repo/", "https://example.com/repo"),
+        ] {
+            assert_eq!(public_url(text).as_deref(), Ok(expected));
+        }
+        for text in [
+            "",
+            "repo.example.com",
+            "/path",
+            "ftp://example.com",
+            "http://",
+            "http://user@example.com",
+            "http://example.com/?q",
+            "http://example.com/#f",
+            "http://example.com/a b",
+        ] {
+            assert!(public_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wished_host() {
+        for (text, expected) in [
+            ("example.com:81", "http://example.com:81"),
+            ("https://example.com/generic", "https://example.com"),
+        ] {
+            assert_eq!(wished(text).ok().as_deref(), Some(expected));
+        }
+        assert!(wished("a b").is_err() && wished("javascript:alert(1)//://").is_err());
+    }
+
+    #[test]
+    fn segments_are_encoded_one_by_one() {
+        let address = Address::new("p", "r", "/a b/文#1?%/x").expect("an address");
+        assert_eq!(path(&address), "/p/r/a%20b/%E6%96%87%231%3F%25/x");
+    }
+}

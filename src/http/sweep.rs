@@ -1,0 +1,35 @@
+//! Sweeping in the background what is gone already.
+
+use std::sync::Arc;
+
+use super::app::{App, blocking};
+use crate::domain::Sweeper;
+
+/// Sweeps every while, and when it is woken; never ends. A store that takes no changes is left
+/// alone until the next time.
+pub async fn run(app: Arc<App>) {
+    let mut sweeper = Sweeper::default();
+    loop {
+        let wait = tokio::time::sleep(app.config.sweep_every);
+        tokio::select! {
+            () = wait => {}
+            () = app.to_sweep.notified() => {}
+        }
+        let mut more = true;
+        while more {
+            let app = Arc::clone(&app);
+            let mut at = sweeper.clone();
+            let swept = blocking(move || Ok((at.sweep(&app.store)?, at)));
+            more = match swept.await {
+                Ok((more, at)) => {
+                    sweeper = at;
+                    more
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "sweeping");
+                    false
+                }
+            };
+        }
+    }
+}
