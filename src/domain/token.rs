@@ -73,6 +73,13 @@ impl Wish {
         }
     }
 
+    /// Bytes that its users and addresses take in every token.
+    #[must_use]
+    pub fn named_bytes(&self) -> usize {
+        let names = self.users.iter().chain(&self.addresses);
+        names.map(String::len).sum()
+    }
+
     /// A token of this kind for an address.
     ///
     /// # Errors

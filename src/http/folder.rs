@@ -10,6 +10,7 @@ use warp::reply::Response;
 
 use super::app::App;
 use super::error::ApiError;
+use super::params;
 use super::request::Request;
 use super::stream::{Steps, respond};
 use super::view::local_time;
@@ -46,6 +47,7 @@ pub fn index(app: &Arc<App>, request: &Request, address: &Address, folder: NodeI
     let mut response = respond(Index {
         app: Arc::clone(app),
         address: address.clone(),
+        links: Links::of(request),
         folder,
         next: Cursor::Start,
         begun: false,
@@ -63,6 +65,7 @@ pub fn index(app: &Arc<App>, request: &Request, address: &Address, folder: NodeI
 struct Index {
     app: Arc<App>,
     address: Address,
+    links: Links,
     folder: NodeId,
     /// Where the next rows are.
     next: Cursor,
@@ -108,8 +111,9 @@ impl Index {
              <th>Last modified</th><th>Size</th><th>Sha256</th></tr>\n"
         );
         if let Some(parent) = path.parent() {
-            let link = link(&self.address, &parent);
-            let _written = writeln!(html, "<tr><td><a href=\"{link}\">../</a></td></tr>");
+            let link = self.links.to(&self.address, &parent);
+            let query = &self.links.query;
+            let _written = writeln!(html, "<tr><td><a href=\"{link}{query}\">../</a></td></tr>");
         }
     }
 
@@ -120,10 +124,11 @@ impl Index {
         };
         let _written = writeln!(
             html,
-            "<tr><td><a href=\"{}{}{slash}\">{}{slash}</a></td><td>{}</td><td>{}</td>\
+            "<tr><td><a href=\"{}{}{slash}{}\">{}{slash}</a></td><td>{}</td><td>{}</td>\
              <td>{size}</td><td>{digest}</td></tr>",
-            link(&self.address, &self.address.path),
+            self.links.to(&self.address, &self.address.path),
             utf8_percent_encode(name, LINK),
+            self.links.query,
             escape(name),
             escape(&node.created_by),
             local_time(node.modified_ms, &self.app.config.zone),
@@ -131,14 +136,42 @@ impl Index {
     }
 }
 
-/// Path of a folder of the repository in links, with a `/` behind it.
-fn link(address: &Address, folder: &NodePath) -> String {
-    let mut link = format!("/generic/{}/{}/", address.project, address.repo);
-    for segment in folder.segments() {
-        // Writing to a string does not fail.
-        let _written = write!(link, "{}/", utf8_percent_encode(segment, LINK));
+/// How rows link to what they name: who came with a temporary token goes on with it.
+struct Links {
+    /// What stands before the project.
+    root: &'static str,
+    /// The query, with its question mark; empty without a token.
+    query: String,
+}
+
+impl Links {
+    fn of(request: &Request) -> Self {
+        let words: Vec<&str> = request.service_path().iter().map(String::as_str).collect();
+        let with_token = matches!(
+            words.as_slice(),
+            ["generic", "temporary", ..] | ["repository", ..]
+        );
+        match params::query_value(&request.query, "token") {
+            Some(token) if with_token => Self {
+                root: "/generic/temporary/download",
+                query: format!("?token={}", utf8_percent_encode(&token, LINK)),
+            },
+            _ => Self {
+                root: "/generic",
+                query: String::new(),
+            },
+        }
     }
-    link
+
+    /// Path of a folder of the repository, with a `/` behind it.
+    fn to(&self, address: &Address, folder: &NodePath) -> String {
+        let mut link = format!("{}/{}/{}/", self.root, address.project, address.repo);
+        for segment in folder.segments() {
+            // Writing to a string does not fail.
+            let _written = write!(link, "{}/", utf8_percent_encode(segment, LINK));
+        }
+        link
+    }
 }
 
 /// Text in HTML.

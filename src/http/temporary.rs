@@ -25,6 +25,10 @@ const DAY_S: i64 = 86_400;
 /// Paths that one request may name.
 const MAX_PATHS: usize = 1000;
 
+/// Bytes that the names of users and addresses in all tokens of a request may take: every token has
+/// its own copy.
+const MAX_NAMED_BYTES: usize = 8 << 20;
+
 /// What a request wants tokens as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -205,6 +209,13 @@ async fn issue(
     wish: Wish,
 ) -> Result<Vec<(Address, Issued)>, ApiError> {
     wish.check()?;
+    if addresses.len().saturating_mul(wish.named_bytes()) > MAX_NAMED_BYTES {
+        return Err(DomainError::Invalid {
+            what: "fullPathSet",
+            why: "so many paths are not possible for so many users and addresses".to_owned(),
+        }
+        .into());
+    }
     let now_ms = app.store.now_ms();
     let issued = {
         let app = Arc::clone(app);
@@ -220,16 +231,19 @@ async fn issue(
         })
         .await?
     };
+    let issued: Arc<Vec<(Address, Issued)>> = Arc::new(issued);
+    let wanted = Arc::clone(&issued);
     commit(app, move |rows, _| {
         let mut mutations = Vec::new();
-        for (address, issued) in &issued {
+        for (address, issued) in wanted.iter() {
             // It may have been deleted in between, and with it the tokens that it had.
             domain::repository(rows, address)?;
             mutations.push(Mutation::TokenPut(issued.token.clone()));
         }
-        Ok((mutations, issued.clone()))
+        Ok((mutations, ()))
     })
-    .await
+    .await?;
+    Ok(Arc::unwrap_or_clone(issued))
 }
 
 fn link(base: &str, address: &Address, good_for: TokenUse, secret: &str) -> String {

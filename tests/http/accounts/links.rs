@@ -212,6 +212,10 @@ fn a_thousand_paths_at_once() {
     body["fullPathSet"] = (0..1000).map(|i| json!(format!("/d/{i}"))).collect();
     let list = data(&service.send(&post(TOKEN, &body)));
     assert_eq!(list.as_array().map(Vec::len), Some(1000));
+    // Every token would have its own copy of the names.
+    let users = (0..100).map(|i| json!(format!("{i:0>100}")));
+    body["authorizedUserSet"] = users.collect();
+    assert_eq!(service.send(&post(TOKEN, &body)).verdict(), (400, 250_105));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{token, using};
+use super::{data, token, using};
 use crate::service::{DIGITS, Service};
-use crate::wire::Answer;
+use crate::wire::{Answer, Call};
 
 /// What many uses of one token at once became.
 fn at_once(service: &Service, token: &str, method: &str) -> Vec<Answer> {
@@ -126,4 +126,29 @@ fn permits_survive_a_restart() {
         service.send(&using(&token, "GET", "/f")).verdict(),
         (400, 251_021)
     );
+}
+
+#[test]
+fn an_upload_in_blocks_takes_one_permit_when_it_is_complete() {
+    let service = Service::open();
+    service.store("/f", DIGITS);
+    let token = token(&service, "/d", "UPLOAD", &json!({"permits": 1}));
+    let session = |method: &str| {
+        let target = format!("/generic/temporary/separate/project/repo/d/f?token={token}");
+        Call::new(method, target)
+    };
+    let started = data(&service.send(&session("POST")));
+    let id = started["uploadId"].as_str().expect("an id");
+    for (offset, body) in [("0", "abc"), ("3", "de")] {
+        let block = using(&token, "PUT", "/d/f").header("UPLOAD-TYPE", "SEPARATE-UPLOAD");
+        let block = block.header("X-BKREPO-UPLOAD-ID", id);
+        data(&service.send(&block.header("X-BKREPO-OFFSET", offset).body(body)));
+    }
+    let complete = || {
+        let call = session("PUT").header("X-BKREPO-UPLOAD-ID", id);
+        service.send(&call.header("X-BKREPO-SIZE", "5"))
+    };
+    data(&complete());
+    service.assert_file("/d/f", b"abcde");
+    assert_eq!(complete().verdict(), (400, 251_021));
 }

@@ -12,7 +12,7 @@ const INVALID: (u16, u64) = (400, 251_021);
 #[test]
 fn a_download_is_one_like_any_other() {
     let service = Service::open();
-    service.store("/d/文 1.txt", DIGITS);
+    service.store("/d/%E6%96%87%201.txt", DIGITS);
     let token = token(&service, "/d", "DOWNLOAD", &json!({}));
     let path = "/d/%E6%96%87%201.txt";
     let plain = service.send(&get(path));
@@ -45,7 +45,13 @@ fn a_download_is_one_like_any_other() {
         Some("application/zip")
     );
     let index = service.send(&using(&token, "GET", "/d"));
-    assert!(String::from_utf8_lossy(&index.body).contains("文 1.txt"));
+    let html = String::from_utf8_lossy(&index.body);
+    let link = html.split('"').find(|part| part.contains("201.txt"));
+    assert_eq!(
+        service.get_target(link.expect("a link")).body,
+        DIGITS,
+        "{html}"
+    );
     let missing = service.send(&using(&token, "GET", "/d/missing"));
     assert_eq!(missing.verdict(), (404, 251_010));
 }
