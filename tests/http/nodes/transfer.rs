@@ -135,7 +135,16 @@ fn moves() {
             false,
             Ok(&[("/a/", ""), ("/a/f", "/a/f")]),
         ),
-        // Merged, child by child.
+    ];
+    for case in cases {
+        run("move", case);
+    }
+}
+
+#[test]
+fn moves_that_merge() {
+    let cases: &[Case] = &[
+        // Child by child.
         (
             &["/a/b/f", "/a/b/g", "/a/n/h", "/d/a/b/x", "/d/a/y"],
             "/a",
