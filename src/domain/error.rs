@@ -83,6 +83,14 @@ pub enum DomainError {
     /// The state of the file is not the one that the request is conditional on.
     #[error("{0} is not in the state that the request asks for")]
     Precondition(String),
+    /// More than one change or answer may have.
+    #[error("too many {what}: at most {limit} are possible at once")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many are possible.
+        limit: usize,
+    },
     /// No such upload in blocks is going on at this path.
     #[error("no upload in blocks has the id {0}")]
     NoSession(String),

@@ -6,6 +6,7 @@ pub mod blocks;
 mod delete;
 mod error;
 mod lookup;
+pub mod nodes;
 pub mod path;
 pub mod projects;
 mod random;

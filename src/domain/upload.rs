@@ -13,7 +13,7 @@ use crate::format::meta::{
 use crate::index::Rows;
 use crate::store::{Ids, Ingest, Ingested, Store, StoreError};
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What of a file a request may be conditional on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -58,6 +58,17 @@ pub enum ApiError {
     /// A parameter that must name something names nothing.
     #[error("Parameter [{0}] should not be empty")]
     Empty(&'static str),
+    /// A parameter of a JSON document has a value that it cannot have.
+    #[error("Parameter [{name}] is invalid: {why}")]
+    Invalid {
+        /// The parameter.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// Nothing is at the path; of a node that is asked about, not for.
+    #[error("Node [{0}] not found")]
+    NoNode(String),
     /// The body is longer than it may be.
     #[error("the request body is longer than {limit_bytes} bytes")]
     TooLong {
@@ -109,9 +120,11 @@ impl ApiError {
             Self::Param(ParamError::DigestMalformed { .. }) => (StatusCode::BAD_REQUEST, 251_003),
             Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
-            Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
             Self::Content(_) => (StatusCode::BAD_REQUEST, 250_106),
             Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
+            Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
+            Self::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
+            Self::NoNode(_) => (StatusCode::BAD_REQUEST, 251_010),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
@@ -183,6 +196,7 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::Conflict(_) => (StatusCode::BAD_REQUEST, 251_013),
         DomainError::NotEmpty(_) => (StatusCode::BAD_REQUEST, 251_009),
         DomainError::Digest { .. } => (StatusCode::BAD_REQUEST, 251_003),
+        DomainError::TooMany { .. } => (StatusCode::BAD_REQUEST, 251_014),
         DomainError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, 250_105),
         DomainError::NoSession(_) => (StatusCode::BAD_REQUEST, 251_201),
         DomainError::Coverage(_) => (StatusCode::BAD_REQUEST, 251_204),

@@ -15,9 +15,10 @@ use super::conditional::{self, Outcome, Validators};
 use super::download::{Prepared, prepare};
 use super::error::ApiError;
 use super::folder;
+use super::node_view::with_file;
 use super::params;
 use super::request::{Body, Request};
-use super::view::{NodeView, Nothing, success};
+use super::view::{Nothing, success};
 use crate::domain::auth::{Action, Principal};
 use crate::domain::{
     self, Address, Declared, DomainError, MayCreate, Precondition, State, Stored, Upload,
@@ -66,8 +67,9 @@ pub async fn put_as(
     }
     let stored = take_in(&app, &request, body, principal, address).await?;
     let size = stored.file.blob.size;
-    let view = NodeView::file(&stored.file, &app.config.zone);
-    let mut response = success(&request.trace, Some(view));
+    let mut response = with_file(&stored.file, &app.config.zone, |view| {
+        success(&request.trace, Some(view))
+    });
     let blob = &stored.file.blob;
     for (name, value) in [
         ("x-checksum-sha256", hex::encode(blob.sha256)),

@@ -6,8 +6,27 @@ use super::body::collect;
 use super::error::ApiError;
 use super::request::Body;
 
-/// Bytes of JSON that a request may have.
+/// Bytes of JSON that an object in a request may have.
 const MAX_BYTES: usize = 1 << 20;
+/// Bytes of JSON that a list in a request may have: some 100,000 paths.
+const MAX_LIST_BYTES: usize = 8 << 20;
+
+/// The JSON list in a body.
+///
+/// # Errors
+/// [`ApiError::Content`] for anything else, [`ApiError::TooLong`].
+pub async fn list(body: &mut Body) -> Result<Vec<Value>, ApiError> {
+    let json = collect(body, MAX_LIST_BYTES).await?;
+    serde_json::from_slice(&json).map_err(|error| ApiError::Content(error.to_string()))
+}
+
+/// The error for a value that is not as it must be.
+pub fn wrong(name: &str, must_be: &str) -> ApiError {
+    ApiError::Invalid {
+        name: name.to_owned(),
+        why: format!("it must be {must_be}"),
+    }
+}
 
 /// The members of a JSON object, whatever their order; unknown ones are ignored.
 ///
@@ -26,7 +45,45 @@ impl Fields {
         fields.map_err(|error| ApiError::Content(error.to_string()))
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    /// The members of a JSON value.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] naming it, when it is no object.
+    pub fn of(name: &str, value: &Value) -> Result<Self, ApiError> {
+        match value {
+            Value::Object(map) => Ok(Self(map.clone())),
+            _ => Err(wrong(name, "an object")),
+        }
+    }
+
+    /// All members.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// An object; empty when it is missing.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] for anything else.
+    pub fn object(&self, name: &'static str) -> Result<Self, ApiError> {
+        self.get(name)
+            .map_or_else(|| Ok(Self::default()), |value| Self::of(name, value))
+    }
+
+    /// A list of anything; empty when it is missing.
+    ///
+    /// # Errors
+    /// [`ApiError::Parameter`] for anything else.
+    pub fn list(&self, name: &'static str) -> Result<&[Value], ApiError> {
+        match self.get(name) {
+            None => Ok(&[]),
+            Some(Value::Array(values)) => Ok(values),
+            Some(_) => Err(ApiError::Parameter(name)),
+        }
+    }
+
+    /// A member that is not null.
+    pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 

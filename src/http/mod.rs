@@ -19,6 +19,8 @@ mod folder;
 mod generic;
 mod json;
 mod links;
+mod node_view;
+mod nodes;
 mod ops;
 pub mod params;
 mod projects;

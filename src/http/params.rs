@@ -12,7 +12,7 @@
 
 mod metadata;
 
-pub use self::metadata::metadata;
+pub use self::metadata::{metadata, refuse_reserved};
 
 use percent_encoding::percent_decode_str;
 use warp::http::HeaderMap;

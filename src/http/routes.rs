@@ -7,6 +7,9 @@
 //! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
 //! | `PUT` with `X-BKREPO-UPLOAD-ID` | the same | a block: [`blocks::put`] |
 //! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
+//! | `GET` | `/generic/detail/{project}/{repo}/{path}` | [`nodes::read::detail`] |
+//! | `POST` | `/generic/{project}/{repo}/search` | [`nodes::search::search`] |
+//! | | `/repository/api/{node,metadata}/...` | [`nodes`] |
 //! | `POST` | `/generic/{separate,block}/{project}/{repo}/{path}` | [`blocks::start`] |
 //! | `GET` | the same | [`blocks::list`] |
 //! | `PUT` | the same | [`blocks::complete`] |
@@ -48,7 +51,7 @@ use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{accounts, batch, blocks, cors, generic, ops};
+use super::{accounts, batch, blocks, cors, generic, nodes, ops};
 use crate::metrics;
 
 /// Every route.
@@ -126,6 +129,18 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
             blocks::session(app, request, blocks::dialect_of(name)).await
         }
         (["generic", "temporary", ..], _) => accounts::temporary(app, request, body).await,
+        (["generic", "detail", _, _, ..], &Method::GET) => {
+            let address = request.address(&path[2..])?;
+            nodes::read::detail(app, request, address).await
+        }
+        (["generic", "detail", _, _, ..], _) => not_allowed(&method, "GET"),
+        (["generic", _, _, "search"], &Method::POST) => {
+            let repo = request.address(&path[1..3])?;
+            nodes::search::search(app, request, body, Some(repo)).await
+        }
+        (["repository", "api", "node" | "metadata", ..], _) => {
+            nodes::dispatch(app, request, body).await
+        }
         (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
         (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
         (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,

@@ -1,7 +1,5 @@
 //! Shapes on the wire.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -11,8 +9,6 @@ use warp::reply::Response;
 
 use super::error::ApiError;
 use super::request::TraceId;
-use crate::domain::FileEntry;
-use crate::domain::path::NodePath;
 
 /// Names the request in every answer.
 pub const RID: &str = "x-bkrepo-rid";
@@ -30,58 +26,6 @@ struct Envelope<'a, T> {
 /// `data: null`.
 #[derive(Debug, Serialize)]
 pub struct Nothing {}
-
-/// A node as the API shows it; the first fourteen fields are those of seed 003.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeView<'a> {
-    created_by: &'a str,
-    created_date: String,
-    last_modified_by: &'a str,
-    last_modified_date: String,
-    folder: bool,
-    path: String,
-    name: &'a str,
-    full_path: String,
-    size: u64,
-    sha256: String,
-    md5: String,
-    metadata: BTreeMap<&'a str, &'a str>,
-    project_id: &'a str,
-    repo_name: &'a str,
-    crc64ecma: String,
-    expire_date: Option<String>,
-}
-
-impl<'a> NodeView<'a> {
-    /// The view of a file.
-    pub fn file(file: &'a FileEntry, zone: &TimeZone) -> Self {
-        let FileEntry {
-            address,
-            node,
-            blob,
-        } = file;
-        let pairs = node.metadata.iter();
-        Self {
-            created_by: &node.created_by,
-            created_date: local_time(node.created_ms, zone),
-            last_modified_by: &node.modified_by,
-            last_modified_date: local_time(node.modified_ms, zone),
-            folder: false,
-            path: NodePath::parent_display(&address.path),
-            name: address.path.name().unwrap_or_default(),
-            full_path: address.path.to_string(),
-            size: blob.size,
-            sha256: hex::encode(blob.sha256),
-            md5: hex::encode(blob.md5),
-            metadata: pairs.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
-            project_id: &address.project,
-            repo_name: &address.repo,
-            crc64ecma: blob.crc64.to_string(),
-            expire_date: node.expires_ms.map(|at| local_time(at, zone)),
-        }
-    }
-}
 
 /// ISO local date-time with milliseconds, as in seed 003: `2020-07-27T16:02:31.394`.
 pub fn local_time(unix_ms: u64, zone: &TimeZone) -> String {

@@ -27,6 +27,14 @@ impl Ids {
         self.next += 1;
         id
     }
+
+    /// The first of `count` ids in a row that no node ever had. Whatever numbers nodes by itself
+    /// when it is applied must reserve them: other changes of the same group go on behind them.
+    pub fn reserve(&mut self, count: u64) -> NodeId {
+        let first = NodeId(self.next);
+        self.next = self.next.saturating_add(count);
+        first
+    }
 }
 
 /// A change, whatever it gives and however it refuses itself.

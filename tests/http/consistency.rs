@@ -249,9 +249,10 @@ impl Replay {
                 let path = self
                     .place(delete.parent, &delete.name)
                     .expect("a known folder");
-                take(&mut self.open, |change| {
+                let done = take(&mut self.open, |change| {
                     *change == Change::Delete { path: path.clone() }
                 });
+                assert!(done.is_some(), "nobody deleted {path}");
                 self.files
                     .remove(&path)
                     .expect("only what is there is deleted");
@@ -263,13 +264,14 @@ impl Replay {
                     .place(moved.to.parent, &moved.to.name)
                     .expect("a known folder");
                 let (f, t) = (from.clone(), to.clone());
-                take(&mut self.open, |change| {
+                let done = take(&mut self.open, |change| {
                     *change
                         == Change::Rename {
                             from: f.clone(),
                             to: t.clone(),
                         }
                 });
+                assert!(done.is_some(), "nobody renamed {f} to {t}");
                 let content = self
                     .files
                     .remove(&from)
@@ -288,26 +290,29 @@ impl Replay {
             Change::Put {
                 path: p,
                 content: c,
-                ..
-            } => (p, *c) == (&path, content),
-            Change::Copy { from, to, .. } => *to == path && files.get(from) == Some(&content),
+                overwrite,
+            } => (p, *c) == (&path, content) && (*overwrite || there.is_none()),
+            // Some copies look the same: one that did not replace is none of those that did.
+            Change::Copy {
+                from,
+                to,
+                overwrite,
+            } => {
+                let fits = *to == path && files.get(from) == Some(&content);
+                fits && (*overwrite || there.is_none())
+            }
             _ => false,
         });
-        let (Change::Put { overwrite, .. } | Change::Copy { overwrite, .. }) = done else {
-            unreachable!("only these were looked for");
-        };
-        assert!(
-            overwrite || there.is_none(),
-            "{path} was there and was not to be replaced"
-        );
+        assert!(done.is_some(), "nobody was to put this at {path}");
         self.files.insert(path, content);
     }
 }
 
-/// Takes the one acknowledged change that is this out of those that are open.
-fn take(open: &mut Vec<Change>, fits: impl Fn(&Change) -> bool) -> Change {
-    let at = open.iter().position(fits);
-    open.swap_remove(at.expect("the log has only what was acknowledged"))
+/// Takes the change that is this out of those that are open; of several, the one that was
+/// acknowledged first.
+fn take(open: &mut Vec<Change>, fits: impl Fn(&Change) -> bool) -> Option<Change> {
+    let at = open.iter().position(fits)?;
+    Some(open.remove(at))
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod download;
 mod folders;
 mod full;
 mod metadata;
+mod nodes;
 mod operations;
 mod paths;
 mod ranges;

@@ -13,3 +13,4 @@ mod index;
 mod model;
 mod readonly;
 mod scan;
+mod transfers;

@@ -69,6 +69,19 @@ pub fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, ParamError
     }
 }
 
+/// Refuses a metadata key that only the server may set.
+///
+/// # Errors
+/// [`ParamError::ReservedMetadata`].
+pub fn refuse_reserved(key: &str) -> Result<(), ParamError> {
+    match RESERVED.contains(&key) {
+        true => Err(ParamError::ReservedMetadata {
+            key: key.to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
 /// The pairs in base64 of `k=v&k2=v2`; none when it is not base64. Pairs without `=`, or with a key or
 /// value that decodes to nothing but blanks, are dropped.
 fn base64_pairs(value: &HeaderValue) -> Vec<(String, String)> {
