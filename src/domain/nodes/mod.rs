@@ -11,6 +11,7 @@ mod listing;
 mod measure;
 mod merge;
 mod place;
+mod plain;
 mod remove;
 mod rule;
 mod scope;

@@ -7,6 +7,7 @@ use super::rule::{Candidate, Field, Rule};
 use super::scope::Scope;
 use super::top::{Key, MAX_SORTED, Spot, Top};
 use super::walk::{Found, Walk};
+use super::{listing, plain};
 use crate::format::meta::Repo;
 use crate::index::Rows;
 
@@ -62,6 +63,16 @@ pub fn search(
             why: format!(
                 "a sorted answer ends at record {MAX_SORTED}; without sort there is no end"
             ),
+        });
+    }
+    if let [repo] = repos
+        && let Some((address, listing)) = plain::listing(repo, search)
+    {
+        let (total, found) = listing::page(rows, &address, listing, now_ms)?;
+        let hits = found.into_iter().map(|found| Hit { repo: 0, found });
+        return Ok(Hits {
+            total,
+            hits: hits.collect(),
         });
     }
     let mut finder = Finder {
