@@ -2,10 +2,11 @@
 
 use super::DomainError;
 use super::lookup::{Address, Entry, entry};
+use super::submit::submit;
 use super::tree::Tree;
 use crate::format::meta::{Mutation, NodeDelete, NodeId, NodeKind};
 use crate::index::Rows;
-use crate::store::Store;
+use crate::store::{Ids, Store};
 
 /// Deletes the file at an address, or a folder below which there are no files. `done` hears when
 /// that is durable, or why it was refused.
@@ -15,10 +16,8 @@ pub fn delete(
     done: impl FnOnce(Result<(), DomainError>) + Send + 'static,
 ) {
     let now_ms = store.now_ms();
-    store.submit(
-        move |rows, _| Ok::<_, DomainError>((plan(rows, &address, now_ms)?, ())),
-        move |outcome| done(outcome.map_err(DomainError::from).and_then(|inner| inner)),
-    );
+    let check = move |rows: &dyn Rows, _: &mut Ids| Ok((plan(rows, &address, now_ms)?, ()));
+    submit(store, check, done);
 }
 
 fn plan(rows: &dyn Rows, address: &Address, now_ms: u64) -> Result<Vec<Mutation>, DomainError> {

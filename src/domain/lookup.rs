@@ -37,6 +37,15 @@ impl Address {
         })
     }
 
+    /// Another path in the same repository.
+    #[must_use]
+    pub fn at(&self, path: NodePath) -> Self {
+        Self {
+            path,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn no_repository(&self) -> DomainError {
         DomainError::NoRepository {
             project: self.project.clone(),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::DomainError;
 use super::lookup::{Address, FileEntry, child};
+use super::path::NodePath;
+use super::place::{MayCreate, Plan, put};
+use super::submit::submit;
 use super::token;
 use crate::digest::Wanted;
 use crate::format::Sha256;
-use crate::format::meta::{
-    Blob, Mutation, Node, NodeId, NodeKind, NodePut, Project, Relocated, Repo,
-};
+use crate::format::meta::{Blob, Mutation, Node, NodeKind, Relocated};
 use crate::index::Rows;
 use crate::store::{Ids, Ingest, Ingested, Store, StoreError};
 
@@ -61,18 +62,6 @@ pub struct Upload {
     pub permit: Option<Sha256>,
 }
 
-/// What a write may create of what it lies in; each includes those before it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MayCreate {
-    /// Folders only.
-    #[default]
-    Nothing,
-    /// A repository in a project that exists.
-    Repo,
-    /// A project, too.
-    Project,
-}
-
 /// A file that is in its place, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -82,68 +71,30 @@ pub struct Stored {
     pub new_bytes: u64,
 }
 
-/// What has to be made on the way to the file.
-struct Plan {
-    project: bool,
-    repo: bool,
-    /// The deepest folder that exists; `None` when the repository is missing.
-    folder: Option<NodeId>,
-    /// How many segments of the path lead to it.
-    depth: usize,
-}
-
 impl Upload {
-    /// Decides whether the upload may take place, and what is missing on its way.
-    fn plan(&self, rows: &dyn Rows, now_ms: u64) -> Result<Plan, DomainError> {
+    /// Decides whether the upload may take place.
+    fn judge(&self, rows: &dyn Rows, now_ms: u64) -> Result<(), DomainError> {
         let path = &self.address.path;
         let Some(repo) = rows.repo(&self.address.project, &self.address.repo)? else {
-            let no_project = rows.project(&self.address.project)?.is_none();
-            let needed = match no_project {
-                true => MayCreate::Project,
-                false => MayCreate::Repo,
-            };
-            if self.may_create < needed {
-                return Err(self.address.no_repository());
-            }
+            self.may_create.allows(rows, &self.address)?;
             self.refuse_root()?;
-            self.require(None)?;
-            return Ok(Plan {
-                project: no_project,
-                repo: true,
-                folder: None,
-                depth: 0,
-            });
+            return self.require(None);
         };
         self.refuse_root()?;
-        let (mut folder, mut depth) = (repo.root, 0);
         let segments = path.segments();
         let (name, folders) = segments.split_last().ok_or(DomainError::Root("replaced"))?;
-        let mut missing = false;
-        for segment in folders {
-            match child(rows, folder, segment, now_ms)? {
-                None => {
-                    missing = true;
-                    break;
-                }
-                Some(node) if node.kind == NodeKind::Folder => folder = node.id,
+        let mut folder = repo.root;
+        for (depth, segment) in folders.iter().enumerate() {
+            folder = match child(rows, folder, segment, now_ms)? {
+                None => return self.meets(None),
+                Some(node) if node.kind == NodeKind::Folder => node.id,
                 Some(_) => {
                     let file = segments[..=depth].join("/");
                     return Err(DomainError::Conflict(format!("/{file}")));
                 }
-            }
-            depth += 1;
+            };
         }
-        let there = match missing {
-            true => None,
-            false => child(rows, folder, name, now_ms)?,
-        };
-        self.judge(there.as_ref())?;
-        Ok(Plan {
-            project: false,
-            repo: false,
-            folder: Some(folder),
-            depth,
-        })
+        self.meets(child(rows, folder, name, now_ms)?.as_ref())
     }
 
     fn refuse_root(&self) -> Result<(), DomainError> {
@@ -155,7 +106,7 @@ impl Upload {
     }
 
     /// Whether the file may replace what is there.
-    fn judge(&self, there: Option<&Node>) -> Result<(), DomainError> {
+    fn meets(&self, there: Option<&Node>) -> Result<(), DomainError> {
         let path = || self.address.path.to_string();
         let state = there.and_then(|node| match node.kind {
             NodeKind::File { sha256, .. } => Some(State {
@@ -181,32 +132,16 @@ impl Upload {
         }
     }
 
-    /// The mutations that make the project and the repository of a plan; and its deepest folder.
-    fn make_repo(&self, plan: &Plan, ids: &mut Ids, now_ms: u64) -> (Vec<Mutation>, NodeId) {
-        let mut mutations = Vec::new();
-        let Address { project, repo, .. } = &self.address;
-        if plan.project {
-            mutations.push(Mutation::ProjectPut(Project {
-                name: project.clone(),
-                display_name: project.clone(),
-                description: String::new(),
-                created_by: self.by.clone(),
-                created_ms: now_ms,
-            }));
+    /// A change that puts something where the file goes.
+    fn change<'a>(&'a self, rows: &'a dyn Rows, ids: &'a mut Ids, now_ms: u64) -> Plan<'a> {
+        Plan {
+            rows,
+            ids,
+            by: &self.by,
+            now_ms,
+            may_create: self.may_create,
+            mutations: Vec::new(),
         }
-        let folder = plan.folder.unwrap_or_else(|| ids.fresh());
-        if plan.repo {
-            mutations.push(Mutation::RepoPut(Repo {
-                project: project.clone(),
-                name: repo.clone(),
-                root: folder,
-                public: false,
-                description: String::new(),
-                created_by: self.by.clone(),
-                created_ms: now_ms,
-            }));
-        }
-        (mutations, folder)
     }
 
     /// The mutations that make the repository, where the file is to go later.
@@ -216,61 +151,44 @@ impl Upload {
         ids: &mut Ids,
         now_ms: u64,
     ) -> Result<Vec<Mutation>, DomainError> {
-        let plan = self.plan(rows, now_ms)?;
-        Ok(self.make_repo(&plan, ids, now_ms).0)
+        self.judge(rows, now_ms)?;
+        let mut change = self.change(rows, ids, now_ms);
+        change.folder(&self.address.at(NodePath::default()))?;
+        Ok(change.mutations)
     }
 
-    /// The mutations that carry out a plan; gives the new node, too.
+    /// The mutations that put the file where it goes; and its node.
     fn carry_out(
         &self,
-        plan: &Plan,
+        rows: &dyn Rows,
         ids: &mut Ids,
         blob: &Blob,
         now_ms: u64,
-    ) -> (Vec<Mutation>, Node) {
-        let (mut mutations, mut folder) = self.make_repo(plan, ids, now_ms);
-        let segments = self.address.path.segments();
-        let (name, folders) = segments.split_last().map_or(("", &[][..]), |(n, f)| (n, f));
-        for segment in folders.iter().skip(plan.depth) {
-            let node = self.node(ids.fresh(), NodeKind::Folder, now_ms);
-            let id = node.id;
-            mutations.push(put(folder, segment, node));
-            folder = id;
-        }
-        let kind = NodeKind::File {
-            sha256: blob.sha256,
-            size: blob.size,
-        };
-        let mut node = self.node(ids.fresh(), kind, now_ms);
-        node.metadata.clone_from(&self.metadata);
-        node.expires_ms = match self.expires_days {
-            0 => None,
-            days => Some(now_ms.saturating_add(days.saturating_mul(DAY_MS))),
-        };
-        mutations.push(put(folder, name, node.clone()));
-        (mutations, node)
-    }
-
-    fn node(&self, id: NodeId, kind: NodeKind, now_ms: u64) -> Node {
-        Node {
-            id,
-            kind,
+    ) -> Result<(Vec<Mutation>, Node), DomainError> {
+        self.judge(rows, now_ms)?;
+        let path = &self.address.path;
+        let mut change = self.change(rows, ids, now_ms);
+        let folder = change.folder(&self.address.at(path.parent().unwrap_or_default()))?;
+        let node = Node {
+            id: change.ids.fresh(),
+            kind: NodeKind::File {
+                sha256: blob.sha256,
+                size: blob.size,
+            },
             created_by: self.by.clone(),
             created_ms: now_ms,
             modified_by: self.by.clone(),
             modified_ms: now_ms,
-            expires_ms: None,
-            metadata: Vec::new(),
-        }
+            expires_ms: match self.expires_days {
+                0 => None,
+                days => Some(now_ms.saturating_add(days.saturating_mul(DAY_MS))),
+            },
+            metadata: self.metadata.clone(),
+        };
+        let name = path.name().unwrap_or_default();
+        change.mutations.push(put(folder, name, node.clone()));
+        Ok((change.mutations, node))
     }
-}
-
-fn put(parent: NodeId, name: &str, node: Node) -> Mutation {
-    Mutation::NodePut(NodePut {
-        parent,
-        name: name.to_owned(),
-        node,
-    })
 }
 
 /// Decides whether an upload may take place, as far as that can be said before its bytes come.
@@ -278,7 +196,7 @@ fn put(parent: NodeId, name: &str, node: Node) -> Mutation {
 /// # Errors
 /// [`DomainError`], the same as at the end.
 pub fn check(rows: &dyn Rows, upload: &Upload, now_ms: u64) -> Result<(), DomainError> {
-    upload.plan(rows, now_ms).map(|_| ())
+    upload.judge(rows, now_ms)
 }
 
 /// Begins to take in the bytes. Where they are said to be a content that the store holds soundly,
@@ -320,9 +238,7 @@ pub fn finish(
     };
     let now_ms = store.now_ms();
     let check = move |rows: &dyn Rows, ids: &mut Ids| content.place(&upload, rows, ids, now_ms);
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 /// A content that is in the store, and is to be put in its place.
@@ -345,11 +261,10 @@ impl Content {
         ids: &mut Ids,
         now_ms: u64,
     ) -> Result<(Vec<Mutation>, Stored), DomainError> {
-        let plan = upload.plan(rows, now_ms)?;
         // A proven content is there since before the upload began; another upload may have brought
         // this one's in the meantime.
         let known = rows.blob(&self.blob.sha256)?;
-        let (places, node) = upload.carry_out(&plan, ids, &self.blob, now_ms);
+        let (places, node) = upload.carry_out(rows, ids, &self.blob, now_ms)?;
         let mut mutations = Vec::new();
         let is_new = known.is_none() || self.replaces;
         if is_new {

@@ -87,16 +87,33 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or(Err(ApiError::Internal("a worker panicked or was stopped")))
 }
 
+/// Hears what became of a change.
+pub(super) type Done<T> = Box<dyn FnOnce(Result<T, DomainError>) + Send>;
+
+/// What is to be told what became of a change, and what waits for that.
+pub(super) fn waiting<T: Send + 'static>() -> (Done<T>, impl Future<Output = Result<T, ApiError>>) {
+    let (sender, receiver) = oneshot::channel();
+    let done = Box::new(move |result| {
+        // Nobody listens when the client has gone; what was done is done all the same.
+        let _listener = sender.send(result);
+    });
+    let outcome = async move {
+        match receiver.await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(StoreError::Closed.into()),
+        }
+    };
+    (done, outcome)
+}
+
 /// Makes a change, decided by `check` on the rows that it is made on, and waits until it is durable.
 pub(super) async fn commit<T: Send + 'static>(
     app: &App,
     check: impl FnMut(&dyn Rows, &mut Ids) -> Result<(Vec<Mutation>, T), DomainError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let (sender, receiver) = oneshot::channel();
+    let (done, outcome) = waiting();
     app.store.submit(check, move |outcome| {
-        // Nobody listens when the client has gone.
-        let _listener = sender.send(outcome);
+        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
     });
-    let outcome = receiver.await.unwrap_or(Err(StoreError::Closed));
-    Ok(outcome??)
+    outcome.await
 }

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::oneshot;
 use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, blocking};
+use super::app::{App, blocking, waiting};
 use super::auth::{authenticate, authorize, may_create};
 use super::body::receive;
 use super::error::ApiError;
-use super::generic::{declared, outcome, upload};
+use super::generic::{declared, upload};
 use super::params;
 use super::request::{Body, Request};
 use super::routes::not_allowed;
@@ -116,7 +115,7 @@ async fn start(
     let mut upload = upload(&request, address, &principal)?;
     // The completion takes it.
     upload.permit = None;
-    let (sender, receiver) = oneshot::channel();
+    let (done, outcome) = waiting();
     blocking(move || {
         {
             let rows = app.store.rows()?;
@@ -124,15 +123,12 @@ async fn start(
             upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
         }
         app.store.writable()?;
-        blocks::start(&app.store, upload, dialect, move |result| {
-            // Nobody listens when the client has gone; the session ends by itself.
-            let _listener = sender.send(result);
-        });
+        blocks::start(&app.store, upload, dialect, done);
         Ok(())
     })
     .await?;
     let started = Started {
-        upload_id: outcome(receiver).await?.to_string(),
+        upload_id: outcome.await?.to_string(),
         expire_seconds: SESSION_MS / 1000,
     };
     Ok(success(&request.trace, Some(started)))
@@ -171,12 +167,9 @@ pub async fn put(
         .await?
     };
     let ingested = receive(&app.store, ingest, body, Ingest::finish_block).await?;
-    let (sender, receiver) = oneshot::channel();
-    blocks::finish_block(&app.store, begun, ingested, move |result| {
-        // Nobody listens when the client has gone; the block is there all the same.
-        let _listener = sender.send(result);
-    });
-    outcome(receiver).await?;
+    let (done, outcome) = waiting();
+    blocks::finish_block(&app.store, begun, ingested, done);
+    outcome.await?;
     catch_up(app, session);
     Ok(success(&request.trace, None::<Nothing>))
 }
@@ -202,7 +195,7 @@ async fn list(
     dialect: Dialect,
 ) -> Result<Response, ApiError> {
     let id = upload_id(&request, dialect)?;
-    let (sender, receiver) = oneshot::channel();
+    let (done, outcome) = waiting();
     let listing = Listing {
         app: Arc::clone(&app),
         id: id.clone(),
@@ -216,13 +209,11 @@ async fn list(
         // A session is its writers' business.
         authorize(&app.store.rows()?, &principal, Action::Write, &address)?;
         // Whoever asks goes on with it: that counts as use.
-        blocks::touch(&app.store, address, id, move |result| {
-            let _listener = sender.send(result);
-        });
+        blocks::touch(&app.store, address, id, done);
         Ok(())
     })
     .await?;
-    outcome(receiver).await?;
+    outcome.await?;
     let mut response = respond(listing);
     json_headers(&mut response, &request.trace);
     Ok(response)
@@ -349,16 +340,14 @@ async fn abort(
     dialect: Dialect,
 ) -> Result<Response, ApiError> {
     let id = upload_id(&request, dialect)?;
-    let (sender, receiver) = oneshot::channel();
+    let (done, outcome) = waiting();
     blocking(move || {
         authorize(&app.store.rows()?, &principal, Action::Write, &address)?;
-        blocks::abort(&app.store, address, id, move |result| {
-            let _listener = sender.send(result);
-        });
+        blocks::abort(&app.store, address, id, done);
         Ok(())
     })
     .await?;
-    outcome(receiver).await?;
+    outcome.await?;
     Ok(success(&request.trace, None::<Nothing>))
 }
 

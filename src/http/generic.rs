@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, blocking, commit};
+use super::app::{App, blocking, commit, waiting};
 use super::archive;
 use super::auth::{authenticate, authorize, may_create};
 use super::blocks;
@@ -20,26 +19,14 @@ use super::params;
 use super::request::{Body, Request};
 use super::view::{Nothing, success};
 use crate::domain::auth::{Action, Principal};
-use crate::domain::{
-    self, Address, Declared, DomainError, MayCreate, Precondition, State, Stored, Upload,
-};
+use crate::domain::{self, Address, Declared, MayCreate, Precondition, State, Stored, Upload};
 use crate::format::meta::NodeId;
 use crate::index::Rows;
-use crate::store::{Ids, Ingest, StoreError};
+use crate::store::{Ids, Ingest};
 
 const OVERWRITE: &str = "x-bkrepo-overwrite";
 const SHA256: &str = "x-bkrepo-sha256";
 const MD5: &str = "x-bkrepo-md5";
-
-/// Waits for what a change became.
-pub(super) async fn outcome<T>(
-    receiver: oneshot::Receiver<Result<T, DomainError>>,
-) -> Result<T, ApiError> {
-    match receiver.await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(StoreError::Closed.into()),
-    }
-}
 
 /// `PUT`: takes in a file. A refusal that needs no body is answered before it is read.
 ///
@@ -112,12 +99,9 @@ async fn take_in(
         .await?
     };
     let ingested = receive(&app.store, ingest, body, Ingest::finish).await?;
-    let (sender, receiver) = oneshot::channel();
-    domain::finish(&app.store, upload, ingested, move |result| {
-        // Nobody listens when the client has gone; the file is there all the same.
-        let _listener = sender.send(result);
-    });
-    outcome(receiver).await
+    let (done, outcome) = waiting();
+    domain::finish(&app.store, upload, ingested, done);
+    outcome.await
 }
 
 /// The digests that the headers declare.
@@ -231,19 +215,16 @@ pub async fn get_as(
 pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
     let address = request.address(&request.service_path()[1..])?;
-    let (sender, receiver) = oneshot::channel();
+    let (done, outcome) = waiting();
     let deleting = Arc::clone(&app);
     blocking(move || {
         let app = deleting;
         authorize(&app.store.rows()?, &principal, Action::Delete, &address)?;
-        domain::delete(&app.store, address, move |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
+        domain::delete(&app.store, address, done);
         Ok(())
     })
     .await?;
-    outcome(receiver).await?;
+    outcome.await?;
     app.to_sweep.notify_one();
     Ok(success(&request.trace, None::<Nothing>))
 }

@@ -265,6 +265,7 @@ pub async fn delete(app: Arc<App>, request: Request, repo: Address) -> Result<Re
         Ok((projects::delete_repo(rows, &repo, forced, now_ms)?, ()))
     })
     .await?;
+    app.to_sweep.notify_one();
     Ok(success(&request.trace, None::<Nothing>))
 }
 

@@ -7,8 +7,8 @@
 //! Grants are looked up for every request, so that one that was taken away counts at once.
 
 use super::{Action, Bearer, Principal};
+use crate::domain::MayCreate;
 use crate::domain::lookup::Address;
-use crate::domain::upload::MayCreate;
 use crate::domain::{DomainError, token};
 use crate::format::meta::TokenUse;
 use crate::index::Rows;

@@ -16,6 +16,7 @@ use std::fmt;
 use super::lookup::Address;
 use super::upload::Upload;
 use super::{DomainError, random};
+use crate::domain::submit::submit;
 use crate::format::meta::{
     Block, Dialect, Mutation, Prefix, Session, SessionDelete, SessionId, SessionTouch,
 };
@@ -153,9 +154,7 @@ pub fn start(
         }));
         Ok::<_, DomainError>((mutations, id.clone()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 /// Ends a session and forgets its blocks.
@@ -171,9 +170,7 @@ pub fn abort(
         let mutations = vec![Mutation::SessionDelete(SessionDelete { session })];
         Ok::<_, DomainError>((mutations, ()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 /// The blocks that a session has, by key, from `from` on, `limit` at most.
@@ -209,9 +206,7 @@ pub fn touch(
         };
         Ok::<_, DomainError>((vec![Mutation::SessionTouch(touch)], ()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 /// Ends all sessions of a repository: one that comes back under its name must not get their files.

@@ -4,6 +4,7 @@ use super::UploadId;
 use crate::digest::Hasher;
 use crate::domain::DomainError;
 use crate::domain::lookup::Address;
+use crate::domain::submit::submit;
 use crate::domain::upload::Declared;
 use crate::format::meta::{Block, BlockPut, Dialect, Mutation, Prefix, Session};
 use crate::index::Rows;
@@ -91,9 +92,7 @@ pub fn finish_block(
         mutations.extend(relocated.iter().copied().map(Mutation::Relocated));
         Ok::<_, DomainError>((mutations, block.clone()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 impl BlockUpload {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::DomainError;
 use super::super::lookup::{Address, Entry, entry};
+use super::super::place::put;
+use super::super::submit::submit;
 use super::super::upload::DAY_MS;
-use super::place::put;
 use crate::format::meta::{Mutation, Node, NodeKind};
 use crate::index::Rows;
 use crate::store::Store;
@@ -103,7 +104,5 @@ fn update(
         let mutation: Mutation = put(parent, name, node);
         Ok((vec![mutation], ()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }

@@ -3,8 +3,8 @@
 use super::super::DomainError;
 use super::super::lookup::child;
 use super::super::path::NodePath;
+use super::super::place::Plan;
 use super::super::tree::{Cursor, list};
-use super::place::Plan;
 use super::transfer::{Source, Transfer};
 use crate::format::meta::{Node, NodeId, NodeKind};
 

@@ -3,8 +3,9 @@
 use super::super::DomainError;
 use super::super::lookup::{Address, Entry, entry, repository};
 use super::super::path::NodePath;
+use super::super::place::lies_in;
+use super::super::submit::submit;
 use super::measure::measure;
-use super::place::lies_in;
 use crate::format::meta::{Mutation, NodeDelete};
 use crate::index::Rows;
 use crate::store::Store;
@@ -71,9 +72,7 @@ pub fn remove(
         }
         Ok((mutations, sum))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 /// What is at each place now.

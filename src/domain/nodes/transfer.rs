@@ -3,10 +3,11 @@
 use super::super::DomainError;
 use super::super::lookup::{Address, Entry, entry};
 use super::super::path::{MAX_SEGMENTS, NodePath, PathError};
-use super::super::upload::MayCreate;
+use super::super::place::MayCreate;
+use super::super::place::{Plan, lies_in, put};
+use super::super::submit::submit;
 use super::measure::{Extent, extent};
 use super::merge::Merge;
-use super::place::{Plan, lies_in, put};
 use crate::format::meta::{Mutation, Node, NodeId, NodeKind, NodeMove, NodePut, TreeCopy};
 use crate::index::Rows;
 use crate::store::{Ids, Store};
@@ -70,9 +71,7 @@ pub fn transfer(
         transfer.plan(&mut plan)?;
         Ok::<_, DomainError>((plan.mutations, ()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 /// Gives a node another path in its repository; nothing may be there. `done` hears as with
@@ -97,9 +96,7 @@ pub fn rename(
         plan_rename(&mut plan, &from, &to)?;
         Ok::<_, DomainError>((plan.mutations, ()))
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
 
 fn plan_rename(plan: &mut Plan<'_>, from: &Address, to: &NodePath) -> Result<(), DomainError> {

@@ -82,11 +82,8 @@ async fn apply(
     new: MetadataChange,
 ) -> Result<(), ApiError> {
     let actions = vec![(Action::Write, address.clone())];
-    change(app, principal, actions, move |store, _, sender| {
-        nodes::change_metadata(store, address, new, |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
+    change(app, principal, actions, move |store, _, done| {
+        nodes::change_metadata(store, address, new, done);
     })
     .await
 }

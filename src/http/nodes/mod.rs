@@ -31,11 +31,10 @@ mod write;
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use warp::http::Method;
 use warp::reply::Response;
 
-use super::app::{App, blocking};
+use super::app::{App, Done, blocking, waiting};
 use super::auth::{authorize, may_create};
 use super::error::ApiError;
 use super::request::{Body, Request};
@@ -43,7 +42,7 @@ use crate::domain::auth::{Action, Principal};
 use crate::domain::nodes::Way;
 use crate::domain::path::NodePath;
 use crate::domain::{Address, DomainError, MayCreate};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Which handler a request goes to; the path begins with `/repository/api/node` or `.../metadata`.
 ///
@@ -175,9 +174,9 @@ async fn change<T: Send + 'static>(
     app: &Arc<App>,
     principal: Principal,
     actions: Vec<(Action, Address)>,
-    begin: impl FnOnce(&Store, MayCreate, oneshot::Sender<Result<T, DomainError>>) + Send + 'static,
+    begin: impl FnOnce(&Store, MayCreate, Done<T>) + Send + 'static,
 ) -> Result<T, ApiError> {
-    let (sender, receiver) = oneshot::channel();
+    let (done, outcome) = waiting();
     let app = Arc::clone(app);
     blocking(move || {
         let creates = {
@@ -189,14 +188,14 @@ async fn change<T: Send + 'static>(
             }
             creates
         };
-        begin(&app.store, creates, sender);
+        begin(&app.store, creates, done);
         Ok(())
     })
     .await?;
-    match receiver.await {
-        Ok(result) => result.map_err(asked),
-        Err(_) => Err(StoreError::Closed.into()),
-    }
+    outcome.await.map_err(|error| match error {
+        ApiError::Domain(error) => asked(error),
+        error => error,
+    })
 }
 
 /// The address of a repository with a path from elsewhere.

@@ -50,11 +50,8 @@ async fn remove(
     paths: Vec<NodePath>,
 ) -> Result<Response, ApiError> {
     let actions = vec![(Action::Delete, repo.clone())];
-    let removed = change(app, principal, actions, move |store, _, sender| {
-        nodes::remove(store, &repo, paths, |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
+    let removed = change(app, principal, actions, move |store, _, done| {
+        nodes::remove(store, &repo, paths, done);
     })
     .await?;
     app.to_sweep.notify_one();

@@ -48,17 +48,9 @@ pub async fn make_folder(
     let principal = authenticate(&app, &request).await?;
     let by = principal.name().to_owned();
     let actions = vec![(Action::Write, address.clone())];
-    change(
-        &app,
-        principal,
-        actions,
-        move |store, may_create, sender| {
-            nodes::make_folder(store, address, by, may_create, |result| {
-                // Nobody listens when the client has gone.
-                let _listener = sender.send(result);
-            });
-        },
-    )
+    change(&app, principal, actions, move |store, may_create, done| {
+        nodes::make_folder(store, address, by, may_create, done);
+    })
     .await?;
     Ok(done(&request))
 }
@@ -88,11 +80,8 @@ pub async fn rename(
     let to = NodePath::parse(&to).map_err(DomainError::from)?;
     let by = principal.name().to_owned();
     let actions = vec![(Action::Write, from.clone())];
-    change(&app, principal, actions, move |store, _, sender| {
-        nodes::rename(store, from, to, by, |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
+    change(&app, principal, actions, move |store, _, done| {
+        nodes::rename(store, from, to, by, done);
     })
     .await?;
     Ok(done(&request))
@@ -131,18 +120,10 @@ pub async fn transfer(
         by: principal.name().to_owned(),
         may_create: MayCreate::Nothing,
     };
-    change(
-        &app,
-        principal,
-        actions,
-        move |store, may_create, sender| {
-            transfer.may_create = may_create;
-            nodes::transfer(store, transfer, |result| {
-                // Nobody listens when the client has gone.
-                let _listener = sender.send(result);
-            });
-        },
-    )
+    change(&app, principal, actions, move |store, may_create, done| {
+        transfer.may_create = may_create;
+        nodes::transfer(store, transfer, done);
+    })
     .await?;
     if way == Way::Move {
         // A folder that was merged into another leaves what nobody sees any more.
@@ -176,11 +157,8 @@ pub async fn update(
     let days = days.ok_or_else(|| wrong("expires", "a whole number of days from 0 on"))?;
     let by = principal.name().to_owned();
     let actions = vec![(Action::Write, address.clone())];
-    change(&app, principal, actions, move |store, _, sender| {
-        nodes::set_expiry(store, address, days, by, |result| {
-            // Nobody listens when the client has gone.
-            let _listener = sender.send(result);
-        });
+    change(&app, principal, actions, move |store, _, done| {
+        nodes::set_expiry(store, address, days, by, done);
     })
     .await?;
     Ok(done(&request))

@@ -1,12 +1,39 @@
-//! Making the folders on the way to a place.
+//! Making what is missing on the way to a place: project, repository, folders.
 
-use super::super::DomainError;
-use super::super::lookup::{Address, child};
-use super::super::path::NodePath;
-use super::super::upload::MayCreate;
+use super::DomainError;
+use super::lookup::{Address, child};
+use super::path::NodePath;
+use super::submit::submit;
 use crate::format::meta::{Mutation, Node, NodeId, NodeKind, NodePut, Project, Repo};
 use crate::index::Rows;
 use crate::store::{Ids, Store};
+
+/// What a change may create of what its place lies in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MayCreate {
+    /// Folders only.
+    #[default]
+    Nothing,
+    /// A repository in a project that exists.
+    Repo,
+    /// A project, too.
+    Project,
+}
+
+impl MayCreate {
+    /// Whether the repository of an address has a project; refuses when it may not be created.
+    pub(super) fn allows(self, rows: &dyn Rows, address: &Address) -> Result<bool, DomainError> {
+        let has_project = rows.project(&address.project)?.is_some();
+        let needed = match has_project {
+            true => Self::Repo,
+            false => Self::Project,
+        };
+        match self >= needed {
+            true => Ok(has_project),
+            false => Err(address.no_repository()),
+        }
+    }
+}
 
 /// A change that is being planned: what it sees, and what it does.
 pub(super) struct Plan<'a> {
@@ -54,15 +81,7 @@ impl Plan<'_> {
         if let Some(repo) = self.rows.repo(&address.project, &address.repo)? {
             return Ok((repo.root, false));
         }
-        let no_project = self.rows.project(&address.project)?.is_none();
-        let needed = match no_project {
-            true => MayCreate::Project,
-            false => MayCreate::Repo,
-        };
-        if self.may_create < needed {
-            return Err(address.no_repository());
-        }
-        if no_project {
+        if !self.may_create.allows(self.rows, address)? {
             self.mutations.push(Mutation::ProjectPut(Project {
                 name: address.project.clone(),
                 display_name: address.project.clone(),
@@ -143,7 +162,5 @@ pub fn make_folder(
             Err(error) => Err(error),
         }
     };
-    store.submit(check, move |outcome| {
-        done(outcome.map_err(DomainError::from).and_then(|inner| inner));
-    });
+    submit(store, check, done);
 }
