@@ -1,20 +1,21 @@
 //! Many clients on the same few paths. Every download is one whole version that somebody uploaded,
 //! and what was acknowledged is exactly what the pack says happened, in the pack's order.
 //!
-//! The order of the commits is read from the pack. Each acknowledged change must be there once, in
-//! a place where it makes sense (a file that is not to be replaced is uploaded where none is), and
-//! replaying all of them must give what the service shows in the end.
+//! The order of the commits is read from the pack, where every node tells who made or moved it. So
+//! what one client was acknowledged must be there once and in its own order, in places where it
+//! makes sense (a file that is not to be replaced is uploaded where none is), and replaying all of
+//! it must give what the service shows in the end.
 //! `PACKHOLD_CONSISTENCY_OPERATIONS=20000` lets each client do more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use packhold::format::Sha256;
 use packhold::format::header::{HEADER_BYTES, PackHeader};
 use packhold::format::meta::{Mutation, NodeId, NodeKind};
 use packhold::format::scan::{self, Record, ScanError};
 
+use crate::auth::{admin, login, service, turn};
 use crate::noise::Noise;
 use crate::service::{Service, call, get, put, sha256};
 use crate::sim::Sim;
@@ -46,25 +47,13 @@ enum Change {
     },
 }
 
-/// What clients did.
-#[derive(Default)]
-struct History {
-    /// Changes that were acknowledged.
-    done: Mutex<Vec<Change>>,
-    /// Everything that was ever sent, before it was sent: whole contents by their sha256.
-    sent: Mutex<HashMap<Sha256, usize>>,
-    refused: AtomicU64,
-    read: AtomicU64,
-}
+/// Everything that was ever sent, before it was sent: lengths by sha256.
+type Sent = Mutex<HashMap<Sha256, usize>>;
 
+/// How often each client does something.
 fn operations() -> usize {
     let asked = std::env::var("PACKHOLD_CONSISTENCY_OPERATIONS").ok();
-    asked.and_then(|n| n.parse().ok()).unwrap_or(150)
-}
-
-fn path(noise: &mut Noise) -> String {
-    let folder = FOLDERS[noise.below(FOLDERS.len())];
-    format!("/{folder}/{}", noise.below(NAMES))
+    asked.and_then(|n| n.parse().ok()).unwrap_or(300)
 }
 
 fn digest(bytes: &[u8]) -> Sha256 {
@@ -72,129 +61,148 @@ fn digest(bytes: &[u8]) -> Sha256 {
 }
 
 /// One of the clients: random operations, one behind the other, on one connection.
-fn client(service: &Service, history: &History, seed: u64) {
-    let mut noise = Noise::new(seed);
-    let mut wire = service.connect();
-    for _ in 0..operations() {
-        match noise.below(10) {
-            0..=3 => upload(&mut wire, history, &mut noise),
-            4 => {
-                let path = path(&mut noise);
-                let call = call("DELETE", &path);
-                change(&mut wire, history, "DELETE", &call, Change::Delete { path });
-            }
-            5 => {
-                let (from, to) = (path(&mut noise), path(&mut noise));
-                let target =
-                    format!("/repository/api/node/rename/project/repo{from}?newFullPath={to}");
-                let call = Call::new("POST", target).body("");
-                change(
-                    &mut wire,
-                    history,
-                    "POST",
-                    &call,
-                    Change::Rename { from, to },
-                );
-            }
-            6 => copy(&mut wire, history, &mut noise),
-            7 => list(&mut wire, &mut noise),
-            _ => download(&mut wire, history, &mut noise),
+struct Client<'a> {
+    name: String,
+    sent: &'a Sent,
+    noise: Noise,
+    wire: Wire,
+    /// Changes that were acknowledged.
+    done: Vec<Change>,
+    refused: usize,
+    read: usize,
+}
+
+impl<'a> Client<'a> {
+    fn new(service: &Service, sent: &'a Sent, seed: u64) -> Self {
+        Self {
+            name: format!("client{seed}"),
+            sent,
+            noise: Noise::new(seed),
+            wire: service.connect(),
+            done: Vec::new(),
+            refused: 0,
+            read: 0,
         }
     }
-}
 
-fn say(wire: &mut Wire, method: &str, call: &Call) -> Answer {
-    wire.write(&call.bytes()).expect("the connection is open");
-    wire.answer(method).expect("an answer comes")
-}
-
-/// Asks for a change; a refusal must be one of those that the state of the tree can be the reason of.
-fn change(wire: &mut Wire, history: &History, method: &str, call: &Call, change: Change) {
-    let answer = say(wire, method, call);
-    match answer.verdict() {
-        (200, 0) => history.done.lock().expect("no panic").push(change),
-        (400, 251_010 | 251_012 | 251_013) | (404, 251_010) => {
-            history.refused.fetch_add(1, Ordering::Relaxed);
+    fn work(mut self) -> Self {
+        for _ in 0..operations() {
+            match self.noise.below(10) {
+                0..=3 => self.upload(),
+                4 => {
+                    let path = self.path();
+                    self.change("DELETE", call("DELETE", &path), Change::Delete { path });
+                }
+                5 => self.rename(),
+                6 => self.copy(),
+                7 => self.list(),
+                _ => self.download(),
+            }
         }
-        other => panic!("{change:?}: {other:?} {answer:?}"),
+        self
     }
-}
 
-fn upload(wire: &mut Wire, history: &History, noise: &mut Noise) {
-    let path = path(noise);
-    let len = 1 + noise.below(120_000);
-    let bytes = noise.bytes(len);
-    let content = digest(&bytes);
-    history.sent.lock().expect("no panic").insert(content, len);
-    let overwrite = noise.below(3) > 0;
-    let call = put(&path)
-        .header("X-BKREPO-OVERWRITE", overwrite.to_string())
-        .body(&bytes);
-    let asked = Change::Put {
-        path,
-        content,
-        overwrite,
-    };
-    change(wire, history, "PUT", &call, asked);
-}
-
-fn copy(wire: &mut Wire, history: &History, noise: &mut Noise) {
-    let (from, to) = (path(noise), path(noise));
-    if from == to {
-        return;
+    fn path(&mut self) -> String {
+        let folder = FOLDERS[self.noise.below(FOLDERS.len())];
+        format!("/{folder}/{}", self.noise.below(NAMES))
     }
-    let overwrite = noise.below(2) > 0;
-    let body = serde_json::json!({
-        "srcProjectId": "project", "srcRepoName": "repo", "srcFullPath": from,
-        "destProjectId": "project", "destRepoName": "repo", "destFullPath": to,
-        "overwrite": overwrite,
-    });
-    let call = Call::new("POST", "/repository/api/node/copy").body(body.to_string());
-    let asked = Change::Copy {
-        from,
-        to,
-        overwrite,
-    };
-    change(wire, history, "POST", &call, asked);
-}
 
-fn list(wire: &mut Wire, noise: &mut Noise) {
-    let folder = FOLDERS[noise.below(FOLDERS.len())];
-    let target = format!("/repository/api/node/page/project/repo/{folder}?pageSize=100");
-    let answer = say(wire, "GET", &Call::new("GET", target));
-    assert_eq!(answer.verdict(), (200, 0), "{answer:?}");
-    let data = &answer.json()["data"];
-    let names: Vec<&str> = data["records"]
-        .as_array()
-        .expect("records")
-        .iter()
-        .map(|record| record["name"].as_str().expect("a name"))
-        .collect();
-    assert!(names.is_sorted() && names.len() <= NAMES + 1, "{names:?}");
-    assert_eq!(data["totalRecords"], names.len(), "one view of the folder");
-}
-
-fn download(wire: &mut Wire, history: &History, noise: &mut Noise) {
-    let answer = say(wire, "GET", &get(&path(noise)));
-    if answer.status == 404 {
-        return;
+    fn say(&mut self, method: &str, call: Call) -> Answer {
+        let call = login(call, &self.name, &self.name);
+        let written = self.wire.write(&call.bytes());
+        written.expect("the connection is open");
+        self.wire.answer(method).expect("an answer comes")
     }
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let content = digest(&answer.body);
-    let header = answer.header("X-Checksum-Sha256").expect("a digest");
-    assert_eq!(
-        header,
-        hex::encode(content),
-        "bytes and headers are of one version"
-    );
-    let sent = history
-        .sent
-        .lock()
-        .expect("no panic")
-        .get(&content)
-        .copied();
-    assert_eq!(sent, Some(answer.body.len()), "somebody sent exactly this");
-    history.read.fetch_add(1, Ordering::Relaxed);
+
+    /// Asks for a change; a refusal must be one that the state of the tree can be the reason of.
+    fn change(&mut self, method: &str, call: Call, change: Change) {
+        let answer = self.say(method, call);
+        match answer.verdict() {
+            (200, 0) => self.done.push(change),
+            (400, 251_010 | 251_012 | 251_013) | (404, 251_010) => self.refused += 1,
+            other => panic!("{change:?}: {other:?} {answer:?}"),
+        }
+    }
+
+    fn upload(&mut self) {
+        let path = self.path();
+        let len = 1 + self.noise.below(120_000);
+        let bytes = self.noise.bytes(len);
+        let content = digest(&bytes);
+        self.sent.lock().expect("no panic").insert(content, len);
+        let overwrite = self.noise.below(3) > 0;
+        let call = put(&path)
+            .header("X-BKREPO-OVERWRITE", overwrite.to_string())
+            .body(&bytes);
+        let asked = Change::Put {
+            path,
+            content,
+            overwrite,
+        };
+        self.change("PUT", call, asked);
+    }
+
+    fn rename(&mut self) {
+        let (from, to) = (self.path(), self.path());
+        let target = format!("/repository/api/node/rename/project/repo{from}?newFullPath={to}");
+        let call = Call::new("POST", target).body("");
+        self.change("POST", call, Change::Rename { from, to });
+    }
+
+    fn copy(&mut self) {
+        let (from, to) = (self.path(), self.path());
+        if from == to {
+            return;
+        }
+        let overwrite = self.noise.below(2) > 0;
+        let body = serde_json::json!({
+            "srcProjectId": "project", "srcRepoName": "repo", "srcFullPath": from,
+            "destProjectId": "project", "destRepoName": "repo", "destFullPath": to,
+            "overwrite": overwrite,
+        });
+        let call = Call::new("POST", "/repository/api/node/copy").body(body.to_string());
+        let asked = Change::Copy {
+            from,
+            to,
+            overwrite,
+        };
+        self.change("POST", call, asked);
+    }
+
+    fn list(&mut self) {
+        let folder = FOLDERS[self.noise.below(FOLDERS.len())];
+        let target = format!("/repository/api/node/page/project/repo/{folder}?pageSize=100");
+        let answer = self.say("GET", Call::new("GET", target));
+        assert_eq!(answer.verdict(), (200, 0), "{answer:?}");
+        let data = &answer.json()["data"];
+        let names: Vec<&str> = data["records"]
+            .as_array()
+            .expect("records")
+            .iter()
+            .map(|record| record["name"].as_str().expect("a name"))
+            .collect();
+        assert!(names.is_sorted() && names.len() <= NAMES + 1, "{names:?}");
+        assert_eq!(data["totalRecords"], names.len(), "one view of the folder");
+    }
+
+    fn download(&mut self) {
+        let path = self.path();
+        let answer = self.say("GET", get(&path));
+        if answer.status == 404 {
+            return;
+        }
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let content = digest(&answer.body);
+        let header = answer.header("X-Checksum-Sha256").expect("a digest");
+        assert_eq!(
+            header,
+            hex::encode(content),
+            "bytes and headers are of one version"
+        );
+        let sent = self.sent.lock().expect("no panic").get(&content).copied();
+        assert_eq!(sent, Some(answer.body.len()), "somebody sent exactly this");
+        self.read += 1;
+    }
 }
 
 /// The mutations of the tree, in the order of the log.
@@ -215,20 +223,39 @@ fn logged(service: &Service) -> Vec<Mutation> {
     list
 }
 
-/// The tree as the log and the acknowledged changes say, side by side.
+/// The tree as the log says, beside what each client was acknowledged and did not meet there yet.
 #[derive(Default)]
 struct Replay {
     folders: HashMap<NodeId, String>,
     files: BTreeMap<String, Sha256>,
-    /// Acknowledged changes that were not met in the log yet.
-    open: Vec<Change>,
+    open: HashMap<String, VecDeque<Change>>,
+    /// Deletes: a log does not tell whose they are, and it does not matter.
+    deletes: HashMap<String, usize>,
 }
 
 impl Replay {
-    fn place(&self, parent: NodeId, name: &str) -> Option<String> {
-        self.folders
-            .get(&parent)
-            .map(|folder| format!("{folder}/{name}"))
+    /// What a client was acknowledged, in its order.
+    fn expect(&mut self, name: &str, done: Vec<Change>) {
+        for change in done {
+            match change {
+                Change::Delete { path } => *self.deletes.entry(path).or_default() += 1,
+                change => {
+                    let open = self.open.entry(name.to_owned()).or_default();
+                    open.push_back(change);
+                }
+            }
+        }
+    }
+
+    fn place(&self, parent: NodeId, name: &str) -> String {
+        format!("{}/{name}", self.folders[&parent])
+    }
+
+    /// The next change of somebody; what the log has was acknowledged, since all have their answers.
+    fn next(&mut self, by: &str) -> Change {
+        let open = self.open.get_mut(by).expect("one of the clients");
+        open.pop_front()
+            .expect("the log has only what was acknowledged")
     }
 
     fn apply(&mut self, mutation: Mutation) {
@@ -237,126 +264,133 @@ impl Replay {
                 self.folders.insert(repo.root, String::new());
             }
             Mutation::NodePut(put) => {
-                let path = self.place(put.parent, &put.name).expect("a known folder");
+                let path = self.place(put.parent, &put.name);
                 match put.node.kind {
                     NodeKind::Folder => {
                         self.folders.insert(put.node.id, path);
                     }
-                    NodeKind::File { sha256, .. } => self.put(path, sha256),
+                    NodeKind::File { sha256, .. } => self.put(&put.node.created_by, &path, sha256),
                 }
             }
             Mutation::NodeDelete(delete) => {
-                let path = self
-                    .place(delete.parent, &delete.name)
-                    .expect("a known folder");
-                let done = take(&mut self.open, |change| {
-                    *change == Change::Delete { path: path.clone() }
-                });
-                assert!(done.is_some(), "nobody deleted {path}");
-                self.files
-                    .remove(&path)
-                    .expect("only what is there is deleted");
+                let path = self.place(delete.parent, &delete.name);
+                let open = self.deletes.get_mut(&path);
+                let open = open.unwrap_or_else(|| panic!("nobody deleted {path}"));
+                *open = open
+                    .checked_sub(1)
+                    .expect("so many deletes were acknowledged");
+                let gone = self.files.remove(&path);
+                assert!(gone.is_some(), "only what is there is deleted: {path}");
             }
             Mutation::NodeMove(moved) => {
                 let from = self.place(moved.from_parent, &moved.from_name);
-                let from = from.expect("a known folder");
-                let to = self
-                    .place(moved.to.parent, &moved.to.name)
-                    .expect("a known folder");
-                let (f, t) = (from.clone(), to.clone());
-                let done = take(&mut self.open, |change| {
-                    *change
-                        == Change::Rename {
-                            from: f.clone(),
-                            to: t.clone(),
-                        }
-                });
-                assert!(done.is_some(), "nobody renamed {f} to {t}");
-                let content = self
-                    .files
-                    .remove(&from)
-                    .expect("only what is there is renamed");
-                let before = self.files.insert(to, content);
+                let to = self.place(moved.to.parent, &moved.to.name);
+                let done = self.next(&moved.to.node.modified_by);
+                let content = self.files.remove(&from);
+                let content = content.expect("only what is there is renamed");
+                let before = self.files.insert(to.clone(), content);
                 assert!(before.is_none(), "nothing is renamed over a file");
+                assert_eq!(done, Change::Rename { from, to });
             }
             _ => {}
         }
     }
 
-    fn put(&mut self, path: String, content: Sha256) {
-        let there = self.files.get(&path).copied();
-        let files = &self.files;
-        let done = take(&mut self.open, |change| match change {
+    /// Somebody's upload or copy.
+    fn put(&mut self, by: &str, path: &str, content: Sha256) {
+        let overwrites = match self.next(by) {
             Change::Put {
-                path: p,
-                content: c,
+                path: asked,
+                content: sent,
                 overwrite,
-            } => (p, *c) == (&path, content) && (*overwrite || there.is_none()),
-            // Some copies look the same: one that did not replace is none of those that did.
+            } => {
+                assert_eq!((asked.as_str(), sent), (path, content), "{by}");
+                overwrite
+            }
             Change::Copy {
                 from,
                 to,
                 overwrite,
             } => {
-                let fits = *to == path && files.get(from) == Some(&content);
-                fits && (*overwrite || there.is_none())
+                assert_eq!(to, path, "{by}");
+                assert_eq!(
+                    self.files.get(&from),
+                    Some(&content),
+                    "{by}: a copy of {from}"
+                );
+                overwrite
             }
-            _ => false,
-        });
-        assert!(done.is_some(), "nobody was to put this at {path}");
-        self.files.insert(path, content);
+            other => panic!("{by} did {other:?}, not a file at {path}"),
+        };
+        let before = self.files.insert(path.to_owned(), content);
+        assert!(
+            overwrites || before.is_none(),
+            "{by} was not to replace {path}"
+        );
     }
 }
 
-/// Takes the change that is this out of those that are open; of several, the one that was
-/// acknowledged first.
-fn take(open: &mut Vec<Change>, fits: impl Fn(&Change) -> bool) -> Option<Change> {
-    let at = open.iter().position(fits)?;
-    Some(open.remove(at))
+/// A service with the clients as users, and a file in each folder that nobody touches.
+fn prepared() -> Service {
+    let service = service();
+    for folder in FOLDERS {
+        let answer = service.send(&admin(put(&format!("/{folder}/kept")).body(folder)));
+        assert_eq!(answer.verdict(), (200, 0));
+    }
+    for seed in 1..=CLIENTS {
+        let name = format!("client{seed}");
+        let user = serde_json::json!({
+            "userId": name, "name": name, "pwd": name, "projectId": "project", "repoName": "repo",
+        });
+        let call = Call::new("POST", "/auth/api/user/create/repo").body(user.to_string());
+        assert_eq!(service.send(&admin(call)).verdict(), (200, 0));
+    }
+    service
 }
 
 #[test]
 fn what_many_clients_do_at_once_is_what_they_do_one_after_the_other() {
-    let service = Service::open();
-    let mut first = Vec::new();
-    for folder in FOLDERS {
-        // A file that nobody touches keeps the folder.
-        let path = format!("/{folder}/kept");
-        service.store(&path, folder);
-        first.push(Change::Put {
-            path,
-            content: digest(folder.as_bytes()),
-            overwrite: false,
-        });
-    }
-    let history = History::default();
-    history.done.lock().expect("no panic").extend(first);
-    std::thread::scope(|scope| {
-        for seed in 1..=CLIENTS {
-            let (service, history) = (&service, &history);
-            scope.spawn(move || client(service, history, seed));
-        }
+    let _turn = turn();
+    let service = prepared();
+    let sent = Sent::default();
+    let clients: Vec<Client<'_>> = std::thread::scope(|scope| {
+        let run = |seed| {
+            let client = Client::new(&service, &sent, seed);
+            scope.spawn(move || client.work())
+        };
+        let threads: Vec<_> = (1..=CLIENTS).map(run).collect();
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|client| client.expect("no panic")).collect()
     });
-    let open = history.done.into_inner().expect("no panic");
-    let (changes, refused) = (open.len(), history.refused.into_inner());
-    let read = history.read.into_inner();
-    assert!(
-        changes > 100 && refused > 10 && read > 100,
-        "{changes} {refused} {read}"
-    );
+    let mut replay = Replay::default();
+    let kept = FOLDERS.map(|folder| Change::Put {
+        path: format!("/{folder}/kept"),
+        content: digest(folder.as_bytes()),
+        overwrite: false,
+    });
+    replay.expect("admin", kept.to_vec());
+    let (mut changes, mut refused, mut read) = (0, 0, 0);
+    for client in clients {
+        changes += client.done.len();
+        refused += client.refused;
+        read += client.read;
+        replay.expect(&client.name, client.done);
+    }
     println!("{changes} changes acknowledged, {refused} refused, {read} files read");
-    let mut replay = Replay {
-        open,
-        ..Replay::default()
-    };
+    assert!(changes > 100 && refused > 10 && read > 100);
     for mutation in logged(&service) {
         replay.apply(mutation);
     }
-    assert_eq!(replay.open, [], "acknowledged and not in the log");
+    assert!(
+        replay.open.values().all(VecDeque::is_empty) && replay.deletes.values().all(|n| *n == 0),
+        "acknowledged and not in the log: {:?} {:?}",
+        replay.open,
+        replay.deletes
+    );
     for folder in FOLDERS {
         for name in (0..NAMES).map(|n| n.to_string()).chain(["kept".to_owned()]) {
             let path = format!("/{folder}/{name}");
-            let answer = service.get(&path);
+            let answer = service.send(&admin(get(&path)));
             let shown = (answer.status == 200).then(|| sha256(&answer.body));
             let expected = replay.files.get(&path).map(hex::encode);
             assert_eq!(shown, expected, "{path}");

@@ -4,6 +4,7 @@
 mod support;
 
 mod basics;
+mod blocks;
 mod copies;
 mod crashes;
 mod damage;

@@ -1,0 +1,229 @@
+//! Uploads in blocks on a simulated disk: crashes at every write and sync, failing calls, a full
+//! disk.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use packhold::domain::blocks::{self, BlockUpload, Digesting, UploadId};
+use packhold::domain::{Declared, DomainError, Stored};
+use packhold::format::meta::{Block, Dialect};
+use packhold::store::{Store, StoreError};
+
+use crate::support::client::{Client, Clock, address, new_sim, open, try_open, upload};
+use crate::support::crash::images;
+use crate::support::noise::noise;
+use crate::support::sim::{Call, Failure, Op, Sim};
+
+const FILE: &str = "/dir/file";
+const BLOCKS: usize = 5;
+const BLOCK_BYTES: usize = 7_000;
+
+/// Marks in the log: what was acknowledged so far.
+const STARTED: usize = 100;
+const COMPLETED: usize = 101;
+
+fn start(store: &Store) -> Result<UploadId, DomainError> {
+    let (sender, receiver) = mpsc::channel();
+    blocks::start(store, upload(FILE), Dialect::Offset, move |result| {
+        sender.send(result).expect("somebody waits");
+    });
+    receiver.recv().expect("an answer comes")
+}
+
+fn put(store: &Store, id: &UploadId, number: usize, bytes: &[u8]) -> Result<Block, DomainError> {
+    let wanted = BlockUpload {
+        address: address(FILE),
+        id: id.clone(),
+        key: (number * BLOCK_BYTES) as u64,
+        declared: Declared::default(),
+    };
+    let (begun, mut ingest) = blocks::begin_block(store, wanted, Some(bytes.len() as u64))?;
+    ingest.push(&Bytes::copy_from_slice(bytes))?;
+    let ingested = ingest.finish_block()?;
+    let (sender, receiver) = mpsc::channel();
+    blocks::finish_block(store, begun, ingested, move |result| {
+        sender.send(result).expect("somebody waits");
+    });
+    receiver.recv().expect("an answer comes")
+}
+
+fn complete(store: &Store, id: &UploadId) -> Result<Stored, DomainError> {
+    let size = (BLOCKS * BLOCK_BYTES) as u64;
+    let digesting = Digesting::default();
+    blocks::complete(store, &digesting, &upload(FILE), id, Some(size))
+}
+
+fn of(bytes: &[u8], number: usize) -> &[u8] {
+    &bytes[number * BLOCK_BYTES..(number + 1) * BLOCK_BYTES]
+}
+
+/// The whole story of an upload, its blocks out of order and one of them twice.
+fn story(client: &Client, sim: &Sim, bytes: &[u8]) -> UploadId {
+    let store = &client.store;
+    let id = start(store).expect("a session");
+    sim.mark(STARTED);
+    for number in [0, 2, 1, 4, 2, 3] {
+        put(store, &id, number, of(bytes, number)).expect("a block");
+        sim.mark(number);
+    }
+    complete(store, &id).expect("a file");
+    sim.mark(COMPLETED);
+    id
+}
+
+/// The blocks that are there; `None` when the session is not.
+fn there(client: &Client, id: &UploadId) -> Option<BTreeSet<u64>> {
+    let rows = client.store.rows().expect("rows");
+    let now_ms = client.store.now_ms();
+    match blocks::blocks(&rows, &address(FILE), id, now_ms, 0, 100) {
+        Ok(blocks) => Some(blocks.iter().map(|block| block.key).collect()),
+        Err(DomainError::NoSession(_)) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+// A block is acknowledged, the power fails, and the client goes on where it was. A store that lost
+// the block, or whose saved digests are ahead of its blocks, completes a file with a hole or with
+// wrong digests.
+// Every image has all acknowledged blocks, or the file; what is missing can be sent again, and the
+// file that comes of it is the right one.
+#[test]
+fn every_crash_image_goes_on_with_an_upload_in_blocks() {
+    let bytes = noise(31, BLOCKS * BLOCK_BYTES);
+    let sim = new_sim();
+    let start = sim.image();
+    let id = story(&open(&sim, &Clock::at(1_000)), &sim, &bytes);
+    let log = sim.log();
+    let (mut tried, mut resumed) = (0, 0);
+    images(&start, &log, 12, |image| {
+        let what = format!("crash behind operation {}", image.at);
+        let marks: BTreeSet<usize> = log[..image.at]
+            .iter()
+            .filter_map(|op| match op {
+                Op::Mark(mark) => Some(*mark),
+                _ => None,
+            })
+            .collect();
+        let sim = Sim::of_image(image.bytes);
+        let client = try_open(&sim, &Clock::at(5_000)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let file = client
+            .try_get(FILE)
+            .expect("it can be read or is not there");
+        if let Some(found) = file {
+            assert!(found == bytes, "{what}: another file");
+            assert_eq!(there(&client, &id), None, "{what}: the session is over");
+        } else {
+            assert!(!marks.contains(&COMPLETED), "{what}: the file is lost");
+            let blocks = there(&client, &id);
+            assert!(
+                blocks.is_some() || !marks.contains(&STARTED),
+                "{what}: no session"
+            );
+            if let Some(blocks) = blocks {
+                for number in 0..BLOCKS {
+                    let key = (number * BLOCK_BYTES) as u64;
+                    assert!(
+                        blocks.contains(&key) || !marks.contains(&number),
+                        "{what}: block {number} is lost"
+                    );
+                    if !blocks.contains(&key) {
+                        put(&client.store, &id, number, of(&bytes, number)).expect("a block");
+                    }
+                }
+                complete(&client.store, &id).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_eq!(client.get(FILE).as_ref(), Some(&bytes), "{what}");
+                resumed += 1;
+            }
+        }
+        // Digests of every content against its bytes, and the index against the pack.
+        client.assert_clean();
+        tried += 1;
+    });
+    println!("crash images tried: {tried}, uploads gone on with: {resumed}, losses: 0");
+    assert!(
+        tried > 150 && resumed > 50,
+        "only {tried} images, {resumed} resumed"
+    );
+}
+
+// The n-th write or sync fails while an upload in blocks goes on. Whatever was acknowledged is there
+// when the store is opened again, and the upload can be completed.
+#[test]
+fn a_failing_disk_loses_no_acknowledged_block() {
+    let bytes = noise(32, BLOCKS * BLOCK_BYTES);
+    let mut failed = 0;
+    for call in [Call::Write, Call::Sync] {
+        for after in 0..40 {
+            let sim = new_sim();
+            let clock = Clock::at(1_000);
+            let client = open(&sim, &clock);
+            let id = start(&client.store).expect("a session");
+            sim.fail(call, after, Failure::Io);
+            let acknowledged: Vec<usize> = (0..BLOCKS)
+                .filter(|number| put(&client.store, &id, *number, of(&bytes, *number)).is_ok())
+                .collect();
+            let completed = complete(&client.store, &id).is_ok();
+            failed += usize::from(!completed);
+            client.store.close();
+            drop(client);
+            sim.mend();
+            let what = format!("{call:?} {after}");
+            let client = open(&sim, &clock);
+            match client.get(FILE) {
+                Some(found) => assert!(found == bytes, "{what}"),
+                None => {
+                    assert!(!completed, "{what}: the file is lost");
+                    let blocks = there(&client, &id).expect("the session was acknowledged");
+                    for number in &acknowledged {
+                        let key = (number * BLOCK_BYTES) as u64;
+                        assert!(blocks.contains(&key), "{what}: block {number} is lost");
+                    }
+                    for number in 0..BLOCKS {
+                        put(&client.store, &id, number, of(&bytes, number)).expect("a block");
+                    }
+                    complete(&client.store, &id).expect("a file");
+                    assert_eq!(client.get(FILE).as_ref(), Some(&bytes), "{what}");
+                }
+            }
+            client.assert_clean();
+        }
+    }
+    assert!(failed > 10, "only {failed} uploads met the fault");
+}
+
+// A block comes when the disk is full. It is refused, the blocks that were there stay, an upload in
+// blocks can be given up, and it goes on when there is room again.
+#[test]
+fn a_full_disk_refuses_blocks_and_keeps_those_that_are_there() {
+    let bytes = noise(33, BLOCKS * BLOCK_BYTES);
+    let sim = new_sim();
+    let client = open(&sim, &Clock::at(1_000));
+    let store = &client.store;
+    let (id, other) = (
+        start(store).expect("a session"),
+        start(store).expect("a session"),
+    );
+    put(store, &id, 0, of(&bytes, 0)).expect("a block");
+    sim.set_free(Some(0));
+    let refused = put(store, &id, 1, of(&bytes, 1));
+    assert!(
+        matches!(refused, Err(DomainError::Store(StoreError::Full))),
+        "{refused:?}"
+    );
+    assert_eq!(there(&client, &id), Some(BTreeSet::from([0])));
+    let (sender, receiver) = mpsc::channel();
+    blocks::abort(store, address(FILE), other.clone(), move |result| {
+        sender.send(result).expect("somebody waits");
+    });
+    let aborted = receiver.recv().expect("an answer comes");
+    assert!(aborted.is_ok(), "giving up uses the reserve: {aborted:?}");
+    assert_eq!(there(&client, &other), None);
+    sim.set_free(None);
+    for number in 1..BLOCKS {
+        put(store, &id, number, of(&bytes, number)).expect("a block");
+    }
+    complete(store, &id).expect("a file");
+    assert_eq!(client.get(FILE).as_ref(), Some(&bytes));
+    client.assert_clean();
+}
