@@ -2,6 +2,7 @@
 //! older `/generic/block/...` (they go by numbers) that real clients use (observed §3.1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use warp::http::{HeaderMap, HeaderValue, Method};
@@ -30,6 +31,8 @@ const SIZE: &str = "x-bkrepo-size";
 const UPLOAD_TYPE: &str = "upload-type";
 const SEPARATE: &str = "SEPARATE-UPLOAD";
 
+/// How long a completion waits for whoever digests the same blocks, before it looks again.
+const AGAIN: Duration = Duration::from_millis(10);
 /// Blocks listed at once.
 const PAGE: usize = 500;
 
@@ -177,6 +180,7 @@ pub async fn put(
 /// Digests blocks that did not come in order, beside whatever comes next.
 fn catch_up(app: Arc<App>, session: [u8; 16]) {
     tokio::task::spawn_blocking(move || {
+        // Whoever does so already goes on to this block, too.
         if let Err(error) = blocks::catch_up(&app.store, &app.digesting, &session) {
             // Completing the upload will meet it again, and tell the client.
             tracing::warn!(%error, "digesting blocks");
@@ -315,17 +319,29 @@ async fn complete(
     if dialect == Dialect::Offset && size.is_none() {
         return Err(ApiError::NeitherOffsetNorSize);
     }
-    let mut upload = upload(&request, address, &principal)?;
-    blocking(move || {
-        {
-            let rows = app.store.rows()?;
-            authorize(&rows, &principal, Action::Write, &upload.address)?;
-            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+    let upload = upload(&request, address, &principal)?;
+    loop {
+        let (app, principal) = (Arc::clone(&app), principal.clone());
+        let (mut upload, id) = (upload.clone(), id.clone());
+        let completed = blocking(move || {
+            {
+                let rows = app.store.rows()?;
+                authorize(&rows, &principal, Action::Write, &upload.address)?;
+                upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+            }
+            Ok(blocks::complete(
+                &app.store,
+                &app.digesting,
+                &upload,
+                &id,
+                size,
+            )?)
+        });
+        if completed.await?.is_some() {
+            break;
         }
-        blocks::complete(&app.store, &app.digesting, &upload, &id, size)?;
-        Ok(())
-    })
-    .await?;
+        tokio::time::sleep(AGAIN).await;
+    }
     Ok(success(&request.trace, None::<Nothing>))
 }
 

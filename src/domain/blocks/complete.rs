@@ -1,6 +1,6 @@
 //! Making the file of its blocks.
 
-use super::digesting::{Digesting, catch_up_now};
+use super::digesting::{Digesting, catch_up};
 use super::{UploadId, touch};
 use crate::domain::DomainError;
 use crate::domain::upload::{Content, Stored, Upload, check};
@@ -18,6 +18,8 @@ const ATTEMPTS: usize = 4;
 /// upload declares are those of the whole file.
 ///
 /// Takes milliseconds when the blocks came in order; else it reads those that were not digested.
+/// `None` when somebody else is reading them: nobody's thread waits for that, it is to be tried
+/// again.
 ///
 /// # Errors
 /// [`DomainError::NoSession`]; [`DomainError::Coverage`] or [`DomainError::Sequence`] when blocks
@@ -28,7 +30,7 @@ pub fn complete(
     upload: &Upload,
     id: &UploadId,
     size: Option<u64>,
-) -> Result<Stored, DomainError> {
+) -> Result<Option<Stored>, DomainError> {
     let result = attempts(store, digesting, upload, id, size);
     if result.is_err() {
         // It counts as use of the session. What it says is of no interest beside the refusal.
@@ -43,7 +45,7 @@ fn attempts(
     upload: &Upload,
     id: &UploadId,
     size: Option<u64>,
-) -> Result<Stored, DomainError> {
+) -> Result<Option<Stored>, DomainError> {
     let at_ms = store.now_ms();
     for _ in 0..ATTEMPTS {
         {
@@ -52,8 +54,11 @@ fn attempts(
             check(&rows, upload, at_ms)?;
             cover(&rows, &session, size)?;
         }
-        catch_up_now(store, digesting, id.session_id())?;
-        if let Some(stored) = attempt(store, upload, id, size, at_ms)? {
+        if !catch_up(store, digesting, id.session_id())? {
+            return Ok(None);
+        }
+        let stored = attempt(store, upload, id, size, at_ms)?;
+        if stored.is_some() {
             return Ok(stored);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::put::next_key;
 use crate::domain::DomainError;
@@ -18,7 +18,6 @@ const STEP_BYTES: u64 = 256 << 20;
 #[derive(Debug, Default)]
 pub struct Digesting {
     running: Mutex<HashSet<SessionId>>,
-    ended: Condvar,
 }
 
 /// Somebody's turn.
@@ -28,49 +27,29 @@ struct Turn<'d> {
 }
 
 impl Digesting {
-    fn try_turn(&self, id: &SessionId) -> Option<Turn<'_>> {
+    fn turn(&self, id: &SessionId) -> Option<Turn<'_>> {
         let fresh = self.running.lock().insert(*id);
         fresh.then_some(Turn { all: self, id: *id })
-    }
-
-    fn turn(&self, id: &SessionId) -> Turn<'_> {
-        let mut running = self.running.lock();
-        while !running.insert(*id) {
-            self.ended.wait(&mut running);
-        }
-        Turn { all: self, id: *id }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.all.running.lock().remove(&self.id);
-        self.all.ended.notify_all();
     }
 }
 
-/// Digests what blocks of a session follow those that its digests cover, if nobody does already.
-/// Reads them, and may take as long as that takes.
+/// Digests what blocks of a session follow those that its digests cover; `false` if somebody else
+/// is doing that. Reads them, and may take as long as that takes.
 ///
 /// # Errors
 /// [`DomainError::Store`].
-pub fn catch_up(store: &Store, digesting: &Digesting, id: &SessionId) -> Result<(), DomainError> {
-    let Some(_turn) = digesting.try_turn(id) else {
-        return Ok(());
+pub fn catch_up(store: &Store, digesting: &Digesting, id: &SessionId) -> Result<bool, DomainError> {
+    let Some(_turn) = digesting.turn(id) else {
+        return Ok(false);
     };
     while step(store, id)? {}
-    Ok(())
-}
-
-/// The same; waits for who does already.
-pub(super) fn catch_up_now(
-    store: &Store,
-    digesting: &Digesting,
-    id: &SessionId,
-) -> Result<(), DomainError> {
-    let _turn = digesting.turn(id);
-    while step(store, id)? {}
-    Ok(())
+    Ok(true)
 }
 
 /// Digests some blocks; whether there may be more.

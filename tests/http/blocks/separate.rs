@@ -271,3 +271,33 @@ fn blocks_dedup_like_any_chunk() {
         "only what was cut at the seam is new"
     );
 }
+
+// A client that hears nothing for a while asks again, and a file whose blocks came backwards takes a
+// while. If each request waited on a thread of its own, a few of them would stop the whole service.
+// One wins, the others hear that it is over, and everything else is served meanwhile.
+#[test]
+fn of_many_completions_exactly_one_wins() {
+    let service = Service::open();
+    service.store("/other", "served");
+    let bytes = noise(6, 8_000_000);
+    let upload = Upload::start(&service, SEPARATE, "/f");
+    for start in (0..bytes.len()).step_by(1_000_000).rev() {
+        upload.put(start, &bytes[start..start + 1_000_000]);
+    }
+    let verdicts: Vec<(u16, u64)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..100)
+            .map(|_| scope.spawn(|| upload.complete(8_000_000).verdict()))
+            .collect();
+        service.assert_file("/other", b"served");
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|verdict| verdict.expect("no panic")).collect()
+    });
+    let won = verdicts.iter().filter(|v| **v == (200, 0)).count();
+    let over = |v: &&(u16, u64)| [(400, 251_201), (400, 251_012)].contains(*v);
+    assert_eq!(
+        (won, verdicts.iter().filter(over).count()),
+        (1, 99),
+        "{verdicts:?}"
+    );
+    service.assert_file("/f", &bytes);
+}
