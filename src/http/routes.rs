@@ -10,11 +10,9 @@
 //! | `GET` | `/generic/detail/{project}/{repo}/{path}` | [`nodes::read::detail`] |
 //! | `POST` | `/generic/{project}/{repo}/search` | [`nodes::search::search`] |
 //! | | `/repository/api/{node,metadata}/...` | [`nodes`] |
-//! | `POST` | `/generic/{separate,block}/{project}/{repo}/{path}` | [`blocks::start`] |
-//! | `GET` | the same | [`blocks::list`] |
-//! | `PUT` | the same | [`blocks::complete`] |
-//! | `DELETE` | the same | [`blocks::abort`] |
+//! | `POST`, `GET`, `PUT`, `DELETE` | `/generic/{separate,block}/{project}/{repo}/{path}` | begin, list, complete, abort: [`blocks::session`] |
 //! | `POST` | `/generic/temporary/{url,token}/create` | [`temporary::create`](super::temporary::create) |
+//! | the same four | `/generic/temporary/{separate,block}/{project}/{repo}/{path}` | [`blocks::session_as`] |
 //! | `GET`, `HEAD` | `/generic/temporary/download/{project}/{repo}/{path}` | [`temporary::download`](super::temporary::download) |
 //! | `PUT` | `/generic/temporary/upload/{project}/{repo}/{path}` | [`temporary::upload`](super::temporary::upload) |
 //! | `POST`, `GET`, `HEAD` | `/repository/api/share/{project}/{repo}/{path}` | [`temporary::share`](super::temporary::share) |
@@ -24,7 +22,7 @@
 //! | `POST` | `/repository/api/repo[/create]`, `/repo/update/{p}/{r}` | [`repos`](super::repos) |
 //! | `GET` | `/repository/api/repo/{info,exist}/{p}/{r}`, `/list/{p}`, `/page/{p}/{n}/{size}` | [`repos`](super::repos) |
 //! | `DELETE` | `/repository/api/repo/delete/{p}/{r}` | [`repos::delete`](super::repos::delete) |
-//! | `GET`, `HEAD` | `/repository/actuator/{info,health}` | [`ops::info`](super::ops::info) |
+//! | `GET`, `HEAD` | `/repository/actuator/{info,health}` | [`ops::info`] |
 //! | `POST` | `/auth/api/user/create[/{project,repo}]` | [`users::create`](super::users::create) |
 //! | `GET` | `/auth/api/user/{list,{user}}` | [`users`](super::users) |
 //! | `PUT`, `DELETE` | `/auth/api/user/{user}` | [`users`](super::users) |

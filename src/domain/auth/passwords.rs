@@ -35,7 +35,7 @@ impl Passwords {
     /// Remembers nothing yet.
     ///
     /// # Errors
-    /// [`StoreError::System`] without randomness.
+    /// [`DomainError::Store`] without randomness.
     pub fn new() -> Result<Self, DomainError> {
         Ok(Self {
             key: random::bytes()?,
@@ -146,7 +146,7 @@ pub fn put_admin(store: &Store, password: &str) -> Result<(), DomainError> {
 /// A password that nobody guesses: 24 hexadecimal digits.
 ///
 /// # Errors
-/// [`StoreError::System`] without randomness.
+/// [`DomainError::Store`] without randomness.
 pub fn random_password() -> Result<String, DomainError> {
     Ok(hex::encode(random::bytes::<12>()?))
 }
