@@ -48,7 +48,25 @@ pub(super) struct Plan<'a> {
     pub mutations: Vec<Mutation>,
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    /// A change that does nothing yet.
+    pub fn new(
+        rows: &'a dyn Rows,
+        ids: &'a mut Ids,
+        by: &'a str,
+        now_ms: u64,
+        may_create: MayCreate,
+    ) -> Self {
+        Self {
+            rows,
+            ids,
+            by,
+            now_ms,
+            may_create,
+            mutations: Vec::new(),
+        }
+    }
+
     /// The folder at a path; it and those above it are made where they are missing.
     ///
     /// # Errors
@@ -147,14 +165,7 @@ pub fn make_folder(
 ) {
     let now_ms = store.now_ms();
     let check = move |rows: &dyn Rows, ids: &mut Ids| {
-        let mut plan = Plan {
-            rows,
-            ids,
-            by: &by,
-            now_ms,
-            may_create,
-            mutations: Vec::new(),
-        };
+        let mut plan = Plan::new(rows, ids, &by, now_ms, may_create);
         let path = address.path.to_string();
         match plan.folder(&address) {
             Ok(_) => Ok((plan.mutations, ())),

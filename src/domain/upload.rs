@@ -134,14 +134,7 @@ impl Upload {
 
     /// A change that puts something where the file goes.
     fn change<'a>(&'a self, rows: &'a dyn Rows, ids: &'a mut Ids, now_ms: u64) -> Plan<'a> {
-        Plan {
-            rows,
-            ids,
-            by: &self.by,
-            now_ms,
-            may_create: self.may_create,
-            mutations: Vec::new(),
-        }
+        Plan::new(rows, ids, &self.by, now_ms, self.may_create)
     }
 
     /// The mutations that make the repository, where the file is to go later.

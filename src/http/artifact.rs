@@ -7,7 +7,9 @@
 //!
 //! Invariant: whatever the name is, both values are plain printable ASCII, safe in a header.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
+
+use super::links::LINK;
 
 /// The type of what has no better one.
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -23,13 +25,6 @@ const OWN_TYPES: [(&str, &str); 7] = [
     ("whl", "application/zip"),
     ("zst", "application/zstd"),
 ];
-
-/// All but the unreserved characters of RFC 3986 §2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// The `Content-Type` of a file called `name`.
 ///
@@ -55,7 +50,7 @@ pub fn content_type(name: &str) -> String {
 /// with the same strict UTF-8 percent-encoding in both fields (RFC 8187 §3.2 for the second).
 #[must_use]
 pub fn content_disposition(name: &str) -> String {
-    let encoded = utf8_percent_encode(name, RESERVED);
+    let encoded = utf8_percent_encode(name, LINK);
     format!("attachment;filename=\"{encoded}\";filename*=UTF-8''{encoded}")
 }
 

@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
 use super::app::App;
 use super::error::ApiError;
+use super::links::{self, LINK};
 use super::params;
 use super::request::Request;
 use super::stream::{Steps, respond};
@@ -20,13 +21,6 @@ use crate::format::meta::{Node, NodeId, NodeKind};
 
 /// Rows made at once.
 const PAGE: usize = 500;
-
-/// What stays as it is in a link: unreserved characters (RFC 3986, 2.3).
-const LINK: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// Puts the headers that every answer about a folder has.
 pub fn headers(response: &mut Response, request: &Request, content_type: &'static str) {
@@ -165,12 +159,7 @@ impl Links {
 
     /// Path of a folder of the repository, with a `/` behind it.
     fn to(&self, address: &Address, folder: &NodePath) -> String {
-        let mut link = format!("{}/{}/{}/", self.root, address.project, address.repo);
-        for segment in folder.segments() {
-            // Writing to a string does not fail.
-            let _written = write!(link, "{}/", utf8_percent_encode(segment, LINK));
-        }
-        link
+        format!("{}{}/", self.root, links::path(&address.at(folder.clone())))
     }
 }
 

@@ -11,8 +11,8 @@ use super::error::ApiError;
 use super::request::Request;
 use crate::domain::Address;
 
-/// What stays as it is in a link: unreserved characters (RFC 3986, 2.3).
-const LINK: &AsciiSet = &NON_ALPHANUMERIC
+/// What is encoded in links and file names: all but the unreserved characters (RFC 3986, 2.3).
+pub const LINK: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

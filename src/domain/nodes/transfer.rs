@@ -60,14 +60,7 @@ pub fn transfer(
 ) {
     let now_ms = store.now_ms();
     let check = move |rows: &dyn Rows, ids: &mut Ids| {
-        let mut plan = Plan {
-            rows,
-            ids,
-            by: &transfer.by,
-            now_ms,
-            may_create: transfer.may_create,
-            mutations: Vec::new(),
-        };
+        let mut plan = Plan::new(rows, ids, &transfer.by, now_ms, transfer.may_create);
         transfer.plan(&mut plan)?;
         Ok::<_, DomainError>((plan.mutations, ()))
     };
@@ -85,14 +78,7 @@ pub fn rename(
 ) {
     let now_ms = store.now_ms();
     let check = move |rows: &dyn Rows, ids: &mut Ids| {
-        let mut plan = Plan {
-            rows,
-            ids,
-            by: &by,
-            now_ms,
-            may_create: MayCreate::Nothing,
-            mutations: Vec::new(),
-        };
+        let mut plan = Plan::new(rows, ids, &by, now_ms, MayCreate::Nothing);
         plan_rename(&mut plan, &from, &to)?;
         Ok::<_, DomainError>((plan.mutations, ()))
     };
