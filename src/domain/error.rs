@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::packages::PackageError;
 use super::path::PathError;
 use crate::index::IndexError;
 use crate::store::StoreError;
@@ -9,6 +10,9 @@ use crate::store::StoreError;
 /// Errors of the domain floor, naming the thing at fault.
 #[derive(Debug, Error)]
 pub enum DomainError {
+    /// No software package, or not this one.
+    #[error(transparent)]
+    Package(#[from] PackageError),
     /// Not a path.
     #[error(transparent)]
     Path(#[from] PathError),

@@ -7,6 +7,7 @@ mod delete;
 mod error;
 mod lookup;
 pub mod nodes;
+pub mod packages;
 pub mod path;
 mod place;
 pub mod projects;

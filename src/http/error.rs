@@ -178,6 +178,7 @@ const BUSY: &str = "System service is busy, please try again later";
 
 fn domain(error: &DomainError) -> (StatusCode, u32) {
     match error {
+        DomainError::Package(_) => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::Path(_) => (StatusCode::BAD_REQUEST, 251_011),
         DomainError::Name(_) | DomainError::Root("replaced") => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::Root(_) => (StatusCode::BAD_REQUEST, 250_112),

@@ -7,6 +7,7 @@
 
 mod account;
 mod content;
+mod package;
 mod session;
 mod tree;
 
@@ -17,6 +18,7 @@ use super::FormatError;
 
 pub use account::{Grant, Token, TokenDelete, TokenUse, User, UserDelete};
 pub use content::{Blob, ManifestRef, Relocated};
+pub use package::{Package, PackageDelete, PackageKind};
 pub use session::{
     Block, BlockPut, Dialect, Prefix, Session, SessionDelete, SessionId, SessionTouch,
 };
@@ -68,6 +70,7 @@ macro_rules! mutations {
     (@body SessionPut) => { Session };
     (@body TokenPut) => { Token };
     (@body GrantPut) => { Grant };
+    (@body PackagePut) => { Package };
     (@body $name:ident) => { $name };
 }
 
@@ -112,6 +115,10 @@ mutations! {
     UserDelete = 19,
     /// Sets or takes away a grant.
     GrantPut = 20,
+    /// Takes in a software package.
+    PackagePut = 21,
+    /// Deletes a software package.
+    PackageDelete = 22,
 }
 
 /// What [`to_bytes`] and [`from_bytes`] work on: every struct of this module.

@@ -150,6 +150,23 @@ fn later() -> Vec<Mutation> {
             repo: String::new(),
             actions: 15,
         }),
+        Mutation::PackagePut(Package {
+            id: 26,
+            name: "t-oceanbase-ocp-agent".into(),
+            version: "3.1.2".into(),
+            build_number: "20210812221645".into(),
+            operating_system: "alios7".into(),
+            architecture: "x86_64".into(),
+            kind: PackageKind::OcpAgent,
+            file_name: "t-oceanbase-ocp-agent-3.1.2-20210812221645.alios7.x86_64.rpm".into(),
+            sha256: [0xEE; 32],
+            size: 38_400_132,
+            md5: [0xAB; 16],
+            sha1: [0xCD; 20],
+            created_by: "ci".into(),
+            created_ms: 11,
+        }),
+        Mutation::PackageDelete(PackageDelete { id: 26 }),
     ]
 }
 

@@ -67,6 +67,7 @@ impl Tables<'_> {
             Mutation::SessionTouch(touch) => self.touch_session(touch)?,
             Mutation::SessionDelete(delete) => self.delete_session(&delete.session)?,
             Mutation::BlockPut(put) => self.put_block(put)?,
+            Mutation::PackagePut(_) | Mutation::PackageDelete(_) => {}
             Mutation::Relocated(relocated) => {
                 let row = seal(&[&relocated.from.to_le_bytes()], relocated);
                 self.relocated.insert(relocated.from, row.as_slice())?;
