@@ -9,6 +9,7 @@ mod apply;
 mod compare;
 mod error;
 mod open;
+mod packages;
 mod recent;
 mod row;
 mod rows;
@@ -17,6 +18,7 @@ mod walk;
 
 pub use error::IndexError;
 pub use open::{Batch, Index, Place};
+pub use packages::{Field, Filter, Match, PackagePage, PackageQuery};
 pub use recent::Recent;
 pub use row::{Checkpoint, Prefix, prefix};
 pub use rows::{Counts, Expiry, Rank, Rows};

@@ -3,12 +3,14 @@
 use redb::{AccessGuard, Key, Range, ReadableTable};
 
 use super::IndexError;
+use super::packages;
+use super::packages::{PackagePage, PackageQuery};
 use super::row::{Checkpoint, Prefix, unseal, unseal_bytes};
-use super::tables::{Bytes, CHECKPOINT, NEXT_NODE, Source};
+use super::tables::{Bytes, CHECKPOINT, NEXT_NODE, NEXT_PACKAGE, Source};
 use crate::format::Sha256;
 use crate::format::meta::{
-    Blob, Block, Grant, Node, NodeId, NodeKind, Project, Relocated, Repo, Row, Session, SessionId,
-    Token, User,
+    Blob, Block, Grant, Node, NodeId, NodeKind, Package, Project, Relocated, Repo, Row, Session,
+    SessionId, Token, User,
 };
 
 /// Where nodes come in the order of a folder: folders before files, each by name.
@@ -122,6 +124,14 @@ pub trait Rows {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Block>, IndexError>;
+    /// The smallest id that no software package ever had.
+    fn next_package(&self) -> Result<u64, IndexError>;
+    /// The software package of an id.
+    fn package(&self, id: u64) -> Result<Option<Package>, IndexError>;
+    /// The software package of a file name.
+    fn package_called(&self, file_name: &str) -> Result<Option<Package>, IndexError>;
+    /// The software packages that a query asks for; see [`PackageQuery`] for what that costs.
+    fn packages(&self, query: &PackageQuery) -> Result<PackagePage, IndexError>;
     /// Where the segment-table entry of the chunk with this prefix lies, as far as rows know.
     fn chunk(&self, key: &Prefix) -> Result<Option<u64>, IndexError>;
     /// Where an intact copy of the damaged payload at a pack offset lies.
@@ -138,14 +148,7 @@ impl<S: Source> Rows for S {
     }
 
     fn next_node(&self) -> Result<u64, IndexError> {
-        let Some(row) = self.meta().get(NEXT_NODE)? else {
-            return Ok(1);
-        };
-        let bytes = unseal_bytes("meta", &[NEXT_NODE.as_bytes()], row.value())?;
-        let bytes = bytes.try_into();
-        bytes
-            .map(u64::from_le_bytes)
-            .map_err(|_| IndexError::Damaged { table: "meta" })
+        next(self, NEXT_NODE)
     }
 
     fn project(&self, name: &str) -> Result<Option<Project>, IndexError> {
@@ -341,6 +344,22 @@ impl<S: Source> Rows for S {
         })
     }
 
+    fn next_package(&self) -> Result<u64, IndexError> {
+        next(self, NEXT_PACKAGE)
+    }
+
+    fn package(&self, id: u64) -> Result<Option<Package>, IndexError> {
+        one("packages", &[&id.to_le_bytes()], self.packages().get(id)?)
+    }
+
+    fn package_called(&self, file_name: &str) -> Result<Option<Package>, IndexError> {
+        packages::called(self, file_name)
+    }
+
+    fn packages(&self, query: &PackageQuery) -> Result<PackagePage, IndexError> {
+        packages::page(self, query)
+    }
+
     fn chunk(&self, key: &Prefix) -> Result<Option<u64>, IndexError> {
         Ok(self.chunks().get(key)?.map(|guard| guard.value()))
     }
@@ -349,6 +368,17 @@ impl<S: Source> Rows for S {
         let row = self.relocated().get(from)?;
         one("relocated", &[&from.to_le_bytes()], row)
     }
+}
+
+/// The number that follows those that were used; they begin with 1.
+fn next(source: &impl Source, what: &'static str) -> Result<u64, IndexError> {
+    let Some(row) = source.meta().get(what)? else {
+        return Ok(1);
+    };
+    let bytes = unseal_bytes("meta", &[what.as_bytes()], row.value())?.try_into();
+    bytes
+        .map(u64::from_le_bytes)
+        .map_err(|_| IndexError::Damaged { table: "meta" })
 }
 
 /// Decodes the row that a look-up found.

@@ -9,7 +9,7 @@ use super::IndexError;
 use super::row::{Checkpoint, Prefix, seal_bytes};
 
 /// Changes with every change of a table or row; an index of another schema is rebuilt.
-pub(super) const SCHEMA: u64 = 2;
+pub(super) const SCHEMA: u64 = 3;
 
 /// A row: see [`super::row`].
 pub(super) type Bytes = &'static [u8];
@@ -70,7 +70,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// `checkpoint`, `next_node`, `schema`.
+    /// `checkpoint`, `next_node`, `next_package`, `schema`.
     meta: Str => Bytes;
     /// Chunk digest prefix → offset of its segment-table entry; the lowest, if it lies twice.
     chunks: &'static Prefix => u64;
@@ -98,6 +98,14 @@ tables! {
     sessions: &'static [u8; 16] => Bytes;
     /// (session, key) → block.
     blocks: (&'static [u8; 16], u64) => Bytes;
+    /// Id → software package.
+    packages: u64 => Bytes;
+    /// (field, value, id): packages in the order of a field that hardly two have in common.
+    package_orders: (u8, Bytes, u64) => ();
+    /// (field, value, id / 65,536) → those packages of these ids that have the value.
+    package_sets: (u8, Str, u64) => Bytes;
+    /// id / 256 → the file names of these packages, in lower case.
+    package_names: u64 => Bytes;
     /// Offset of a damaged payload → where an intact copy lies.
     relocated: u64 => Bytes;
 }
@@ -118,6 +126,10 @@ macro_rules! each_derived_table {
         $visit!(tokens);
         $visit!(sessions);
         $visit!(blocks);
+        $visit!(packages);
+        $visit!(package_orders);
+        $visit!(package_sets);
+        $visit!(package_names);
         $visit!(relocated);
     };
 }
@@ -125,6 +137,7 @@ pub(super) use each_derived_table;
 
 pub(super) const CHECKPOINT: &str = "checkpoint";
 pub(super) const NEXT_NODE: &str = "next_node";
+pub(super) const NEXT_PACKAGE: &str = "next_package";
 pub(super) const SCHEMA_KEY: &str = "schema";
 
 impl Tables<'_> {

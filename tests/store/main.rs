@@ -13,6 +13,7 @@ mod golden;
 mod golden_trees;
 mod index;
 mod model;
+mod packages;
 mod readonly;
 mod scan;
 mod transfers;

@@ -21,6 +21,31 @@ pub enum PackageKind {
     Other,
 }
 
+impl PackageKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Server,
+        Self::OcpAgent,
+        Self::Proxy,
+        Self::BackupAgent,
+        Self::Agent,
+        Self::Other,
+    ];
+
+    /// Its name in OCP's API, by which it is filtered and sorted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "OB_SERVER_INSTALL_PACKAGE",
+            Self::OcpAgent => "OCP_AGENT_INSTALL_PACKAGE",
+            Self::Proxy => "OBPROXY_INSTALL_PACKAGE",
+            Self::BackupAgent => "OB_BACKUP_AGENT_INSTALL_PACKAGE",
+            Self::Agent => "OB_AGENT_INSTALL_PACKAGE",
+            Self::Other => "OTHERS_RPM",
+        }
+    }
+}
+
 /// A software package. Its fields are those that its upload was answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Package {

@@ -1,6 +1,7 @@
 //! What a mutation does to the rows. Can fail only by I/O; whether a mutation makes sense was
 //! decided before it was written.
 
+mod package;
 mod session;
 mod tree;
 
@@ -67,7 +68,8 @@ impl Tables<'_> {
             Mutation::SessionTouch(touch) => self.touch_session(touch)?,
             Mutation::SessionDelete(delete) => self.delete_session(&delete.session)?,
             Mutation::BlockPut(put) => self.put_block(put)?,
-            Mutation::PackagePut(_) | Mutation::PackageDelete(_) => {}
+            Mutation::PackagePut(package) => self.put_package(package)?,
+            Mutation::PackageDelete(delete) => self.delete_package(delete.id)?,
             Mutation::Relocated(relocated) => {
                 let row = seal(&[&relocated.from.to_le_bytes()], relocated);
                 self.relocated.insert(relocated.from, row.as_slice())?;
@@ -116,9 +118,14 @@ impl Tables<'_> {
     fn used(&mut self, id: NodeId) -> Result<(), IndexError> {
         let next = id.0.saturating_add(1);
         if self.next_node()? < next {
-            let row = seal_bytes(&[NEXT_NODE.as_bytes()], next.to_le_bytes().to_vec());
-            self.meta.insert(NEXT_NODE, row.as_slice())?;
+            self.set_next(NEXT_NODE, next)?;
         }
+        Ok(())
+    }
+
+    fn set_next(&mut self, what: &'static str, next: u64) -> Result<(), IndexError> {
+        let row = seal_bytes(&[what.as_bytes()], next.to_le_bytes().to_vec());
+        self.meta.insert(what, row.as_slice())?;
         Ok(())
     }
 }

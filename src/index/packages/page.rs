@@ -1,0 +1,201 @@
+//! The packages of a page, in order.
+
+use redb::ReadableTable;
+
+use super::super::IndexError;
+use super::super::rows::Rows;
+use super::super::tables::Source;
+use super::select::select;
+use super::{Field, Ids, PackagePage, PackageQuery, order_key, unset_row};
+use crate::format::meta::Package;
+
+/// So many rows are sooner fetched and sorted than found in their order.
+const FEW: u64 = 1024;
+
+/// What a query asks for.
+pub fn page<S: Source>(source: &S, query: &PackageQuery) -> Result<PackagePage, IndexError> {
+    let ids = select(source, query)?;
+    let total = ids.len();
+    let mut page = Page {
+        skip: query.skip,
+        limit: query.limit,
+        ids: Vec::new(),
+    };
+    if total <= query.skip || query.limit == 0 {
+    } else if query.order == Field::Id {
+        match query.descending {
+            false => page.take(ids.iter()),
+            true => page.take(ids.iter().rev()),
+        };
+    } else if total <= FEW {
+        return few(source, query, &ids);
+    } else if Field::SHARED.contains(&query.order) {
+        by_sets(source, query, ids, &mut page)?;
+    } else {
+        by_order(source, query, &ids, &mut page)?;
+    }
+    Ok(PackagePage {
+        total,
+        packages: fetch(source, &page.ids)?,
+    })
+}
+
+/// The ids of a page, as far as they were found.
+struct Page {
+    skip: u64,
+    limit: usize,
+    ids: Vec<u32>,
+}
+
+impl Page {
+    /// Takes the next ids in order; whether the page is full.
+    fn take(&mut self, ids: impl Iterator<Item = u32>) -> bool {
+        for id in ids {
+            if self.skip > 0 {
+                self.skip -= 1;
+            } else {
+                self.ids.push(id);
+            }
+            if self.ids.len() == self.limit {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The same, where all of a set are skipped at once.
+    fn take_set(&mut self, ids: &Ids) -> bool {
+        if self.skip >= ids.len() {
+            self.skip -= ids.len();
+            return false;
+        }
+        self.take(ids.iter())
+    }
+}
+
+/// Sorts a few rows.
+fn few<S: Source>(source: &S, query: &PackageQuery, ids: &Ids) -> Result<PackagePage, IndexError> {
+    let ids: Vec<u32> = ids.iter().collect();
+    let mut packages = fetch(source, &ids)?;
+    // The sort is stable, and they come by ascending id.
+    packages.sort_by_cached_key(|package| Key::of(query, package));
+    let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+    Ok(PackagePage {
+        total: ids.len() as u64,
+        packages: packages.into_iter().skip(skip).take(query.limit).collect(),
+    })
+}
+
+/// What a package is sorted by.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Ascending(Vec<u8>),
+    Descending(std::cmp::Reverse<Vec<u8>>),
+}
+
+impl Key {
+    fn of(query: &PackageQuery, package: &Package) -> Self {
+        let key = order_key(query.order, package);
+        match query.descending {
+            false => Self::Ascending(key),
+            true => Self::Descending(std::cmp::Reverse(key)),
+        }
+    }
+}
+
+/// Goes through the values of a shared field, and takes those ids of each that are asked for.
+fn by_sets<S: Source>(
+    source: &S,
+    query: &PackageQuery,
+    mut ids: Ids,
+    page: &mut Page,
+) -> Result<(), IndexError> {
+    let field = query.order as u8;
+    let rows = source
+        .package_sets()
+        .range((field, "", 0)..(field + 1, "", 0))?;
+    let mut value = String::new();
+    let mut set = Ids::new();
+    for row in either_way(rows, query.descending) {
+        let (key, row) = row?;
+        let (_, next, _) = key.value();
+        if next != value {
+            if page.take_set(&set) {
+                return Ok(());
+            }
+            set.clear();
+            next.clone_into(&mut value);
+        }
+        let part = unset_row(key.value(), row.value())? & &ids;
+        ids -= &part;
+        set |= part;
+        // Whatever else comes has none of them.
+        if ids.is_empty() {
+            break;
+        }
+    }
+    page.take_set(&set);
+    Ok(())
+}
+
+/// Walks the order of a field that packages do not share.
+fn by_order<S: Source>(
+    source: &S,
+    query: &PackageQuery,
+    ids: &Ids,
+    page: &mut Page,
+) -> Result<(), IndexError> {
+    let field = query.order as u8;
+    let none: &[u8] = &[];
+    let rows = source
+        .package_orders()
+        .range((field, none, 0)..(field + 1, none, 0))?;
+    let wanted = |id: u64| u32::try_from(id).ok().filter(|id| ids.contains(*id));
+    if !query.descending {
+        for row in rows {
+            let (key, _) = row?;
+            if page.take(wanted(key.value().2).into_iter()) {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    // Backwards, equal values come by descending id.
+    let mut value = Vec::new();
+    let mut equal = Ids::new();
+    for row in rows.rev() {
+        let (key, _) = row?;
+        let (_, next, id) = key.value();
+        if next != value {
+            if page.take_set(&equal) {
+                return Ok(());
+            }
+            equal.clear();
+            next.clone_into(&mut value);
+        }
+        equal.extend(wanted(id));
+    }
+    page.take_set(&equal);
+    Ok(())
+}
+
+/// Items from the front or from the back.
+fn either_way<T>(
+    mut items: impl DoubleEndedIterator<Item = T>,
+    backwards: bool,
+) -> impl Iterator<Item = T> {
+    std::iter::from_fn(move || match backwards {
+        false => items.next(),
+        true => items.next_back(),
+    })
+}
+
+/// The packages of some ids.
+fn fetch<S: Source>(source: &S, ids: &[u32]) -> Result<Vec<Package>, IndexError> {
+    let mut packages = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = source.package(u64::from(*id))?;
+        packages.push(found.ok_or(IndexError::Damaged { table: "packages" })?);
+    }
+    Ok(packages)
+}
