@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -106,14 +106,14 @@ fn work(mut ingest: Ingest, bytes: Bytes) -> Work {
     })
 }
 
-/// Feeds a body to an upload, and finishes it.
+/// Feeds a body, or a part of one, to an upload, and finishes it.
 ///
 /// # Errors
-/// [`ApiError::ClientGone`] when the body breaks off; what the store says.
+/// What the body breaks off with; what the store says.
 pub async fn receive<T: Send + 'static>(
     store: &Store,
     ingest: Ingest,
-    body: &mut Body,
+    body: &mut (impl Stream<Item = Result<Bytes, ApiError>> + Unpin + Send),
     finish: impl FnOnce(Ingest) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let (budget, share) = (store.budget(), store.largest_chunk());
@@ -135,7 +135,7 @@ pub async fn receive<T: Send + 'static>(
             }
             part = body.next(), if !batch.full => match part {
                 Some(Ok(part)) => batch.add(&part),
-                Some(Err(_)) => return Err(ApiError::ClientGone),
+                Some(Err(error)) => return Err(error),
                 None => break,
             },
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
@@ -172,11 +172,11 @@ fn joined<T>(
 /// The whole of a short body.
 ///
 /// # Errors
-/// [`ApiError::TooLong`] beyond `limit_bytes`, [`ApiError::ClientGone`] when it breaks off.
+/// [`ApiError::TooLong`] beyond `limit_bytes`; what the body breaks off with.
 pub async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Bytes, ApiError> {
     let mut bytes = BytesMut::new();
     while let Some(part) = body.next().await {
-        let part = part.map_err(|_| ApiError::ClientGone)?;
+        let part = part?;
         if bytes.len() + part.len() > limit_bytes {
             return Err(ApiError::TooLong { limit_bytes });
         }

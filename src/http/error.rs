@@ -55,6 +55,9 @@ pub enum ApiError {
     /// The body is not the JSON document that it must be.
     #[error("Invalid request content: {0}")]
     Content(String),
+    /// The body is not the `multipart/form-data` that it must be.
+    #[error("Invalid multipart body: {0}")]
+    Multipart(String),
     /// A parameter that must name something names nothing.
     #[error("Parameter [{0}] should not be empty")]
     Empty(&'static str),
@@ -120,7 +123,7 @@ impl ApiError {
             Self::Param(ParamError::DigestMalformed { .. }) => (StatusCode::BAD_REQUEST, 251_003),
             Self::Param(ParamError::ReservedMetadata { .. }) => (StatusCode::BAD_REQUEST, 251_504),
             Self::Param(ParamError::PathNotUtf8 { .. }) => (StatusCode::BAD_REQUEST, 251_011),
-            Self::Content(_) => (StatusCode::BAD_REQUEST, 250_106),
+            Self::Content(_) | Self::Multipart(_) => (StatusCode::BAD_REQUEST, 250_106),
             Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
             Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),

@@ -12,8 +12,8 @@ use super::error::ApiError;
 use super::params;
 use crate::domain::Address;
 
-/// The bytes of a request body, as they come.
-pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
+/// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off.
+pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>;
 
 /// Identifies a request in its answer and in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,10 @@ pub fn sends_unasked(headers: &HeaderMap) -> bool {
 pub fn body<B: bytes::Buf>(
     stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
 ) -> Body {
-    Box::pin(stream.map(|part| part.map(|mut buf| buf.copy_to_bytes(buf.remaining()))))
+    Box::pin(stream.map(|part| match part {
+        Ok(mut buf) => Ok(buf.copy_to_bytes(buf.remaining())),
+        Err(_) => Err(ApiError::ClientGone),
+    }))
 }
 
 #[cfg(test)]
