@@ -44,7 +44,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 18] = [
+const HOMES: [(&[&str], Place); 19] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -53,6 +53,7 @@ const HOMES: [(&[&str], Place); 18] = [
     (&["clap"], Only(&["cli/", "main.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),
     (&["zip", "::"], Only(&["http/archive.rs"])),
+    (&["multer"], Only(&["http/multipart.rs"])),
     (&["argon2"], Only(&["domain/auth/passwords.rs"])),
     (&["rustix"], Only(&["pack/"])),
     (&["StatusCode"], Only(&["http/"])),

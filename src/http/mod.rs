@@ -19,6 +19,7 @@ mod folder;
 mod generic;
 mod json;
 mod links;
+pub mod multipart;
 mod node_view;
 mod nodes;
 mod ops;
