@@ -30,3 +30,26 @@ pub enum PackageError {
     #[error("The sys-package:{0} file does not exist.")]
     NoFile(String),
 }
+
+/// How many characters of a name an error quotes. Fields and good file names are quoted whole.
+const QUOTED_CHARS: usize = 255;
+
+impl PackageError {
+    /// A bad name, quoted.
+    pub(super) fn name(name: &str) -> Self {
+        Self::Name(quoted(name))
+    }
+
+    /// A bad suffix, quoted.
+    pub(super) fn suffix(suffix: &str) -> Self {
+        Self::Suffix(quoted(suffix))
+    }
+}
+
+/// Its first characters, as one line.
+fn quoted(text: &str) -> String {
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let begin = text.chars().take(QUOTED_CHARS).map(printable);
+    let more = text.chars().nth(QUOTED_CHARS).map(|_| '…');
+    begin.chain(more).collect()
+}
