@@ -2,6 +2,7 @@
 
 mod hostile;
 mod judge;
+mod names;
 mod rules;
 
 use super::{HeaderReader, PackageError, RpmHeader};
