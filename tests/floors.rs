@@ -44,7 +44,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 19] = [
+const HOMES: [(&[&str], Place); 20] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),

@@ -84,9 +84,9 @@ pub struct Serve {
     /// What links in answers begin with, like <https://repo.example.com> [default: the Host asked].
     #[arg(long, env = "PACKHOLD_PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<String>,
-    /// A proxy stands in front: the last address in X-Forwarded-For is the client's.
-    #[arg(long, env = "PACKHOLD_BEHIND_PROXY", action = ArgAction::SetTrue)]
-    pub behind_proxy: bool,
+    /// A proxy stands in front: X-Forwarded-For, -Host and -Proto are believed, the last word of each.
+    #[arg(long, env = "PACKHOLD_TRUST_PROXY", action = ArgAction::SetTrue)]
+    pub trust_proxy: bool,
 }
 
 /// `packhold stats`.

@@ -56,7 +56,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         auto_create: args.auto_create,
         zone,
         public_url: args.public_url.clone(),
-        behind_proxy: args.behind_proxy,
+        behind_proxy: args.trust_proxy,
         ..Config::default()
     };
     let app = Arc::new(App::new(store.clone(), config)?);

@@ -40,11 +40,12 @@ pub fn run(args: &args::Verify) -> Result<ExitCode, CliError> {
 
 fn print(report: &VerifyReport) {
     println!(
-        "checked {} records, {} chunks, {} contents, {} files, {} of pack",
+        "checked {} records, {} chunks, {} contents, {} files, {} packages, {} of pack",
         report.records,
         report.chunks,
         report.blobs,
         report.files,
+        report.packages,
         bytes(report.pack_bytes)
     );
     for damage in &report.damages {

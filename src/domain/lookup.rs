@@ -1,9 +1,13 @@
 //! Finding nodes.
 
+use std::fmt::Display;
+
 use super::DomainError;
 use super::path::{NodePath, reserved_project, valid_name};
+use crate::format::Sha256;
 use crate::format::meta::{Blob, Node, NodeId, NodeKind, Repo};
 use crate::index::Rows;
+use crate::store::StoreError;
 
 /// A place in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,15 +153,22 @@ pub fn file(
     let NodeKind::File { sha256, .. } = node.kind else {
         return Ok(None);
     };
-    let blob = rows.blob(&sha256)?.ok_or_else(|| {
-        DomainError::Store(crate::store::StoreError::Damaged {
-            offset: 0,
-            why: format!("the content of {} is not known", address.path),
-        })
-    })?;
     Ok(Some(FileEntry {
         address: address.clone(),
         node,
-        blob,
+        blob: content(rows, &sha256, &address.path)?,
     }))
+}
+
+/// The content of a file that is there.
+pub(super) fn content(
+    rows: &dyn Rows,
+    sha256: &Sha256,
+    file: &dyn Display,
+) -> Result<Blob, DomainError> {
+    let unknown = || StoreError::Damaged {
+        offset: 0,
+        why: format!("the content of {file} is not known"),
+    };
+    Ok(rows.blob(sha256)?.ok_or_else(unknown)?)
 }

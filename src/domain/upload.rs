@@ -206,10 +206,7 @@ pub fn begin(store: &Store, upload: &Upload, size: Option<u64>) -> Result<Ingest
     {
         return Ok(proof);
     }
-    store.writable()?;
-    if size.is_some_and(|size| store.lacks_room(size)) {
-        return Err(StoreError::Full.into());
-    }
+    store.accepts(size)?;
     Ok(store.ingest(Wanted::Md5))
 }
 
@@ -246,6 +243,33 @@ pub(super) struct Content {
 }
 
 impl Content {
+    /// A content whose bytes are in; an error when they are not those that were to be proven.
+    pub(super) fn of(ingested: Ingested) -> Result<Self, StoreError> {
+        Ok(Self {
+            blob: ingested.blob.ok_or(StoreError::Closed)?,
+            new_bytes: ingested.new_bytes,
+            relocated: ingested.relocated,
+            replaces: ingested.replaces,
+        })
+    }
+
+    /// The mutations after which the store knows the content; and the content as it then is.
+    pub(super) fn made_known(&self, rows: &dyn Rows) -> Result<(Vec<Mutation>, Blob), DomainError> {
+        let mut mutations = Vec::new();
+        // A proven content is there since before the upload began; another upload may have brought
+        // this one's in the meantime.
+        let blob = match rows.blob(&self.blob.sha256)? {
+            Some(known) if !self.replaces => known,
+            _ => {
+                mutations.push(Mutation::BlobPut(self.blob.clone()));
+                self.blob.clone()
+            }
+        };
+        let relocated = self.relocated.iter().copied();
+        mutations.extend(relocated.map(Mutation::Relocated));
+        Ok((mutations, blob))
+    }
+
     /// The mutations that put it in its place, if the upload may take place.
     pub(super) fn place(
         &self,
@@ -254,17 +278,8 @@ impl Content {
         ids: &mut Ids,
         now_ms: u64,
     ) -> Result<(Vec<Mutation>, Stored), DomainError> {
-        // A proven content is there since before the upload began; another upload may have brought
-        // this one's in the meantime.
-        let known = rows.blob(&self.blob.sha256)?;
         let (places, node) = upload.carry_out(rows, ids, &self.blob, now_ms)?;
-        let mut mutations = Vec::new();
-        let is_new = known.is_none() || self.replaces;
-        if is_new {
-            mutations.push(Mutation::BlobPut(self.blob.clone()));
-        }
-        let relocated = self.relocated.iter().copied();
-        mutations.extend(relocated.map(Mutation::Relocated));
+        let (mut mutations, blob) = self.made_known(rows)?;
         mutations.extend(places);
         if let Some(token) = &upload.permit {
             mutations.push(token::take_permit(rows, token)?);
@@ -273,9 +288,7 @@ impl Content {
             file: FileEntry {
                 address: upload.address.clone(),
                 node,
-                blob: known
-                    .filter(|_| !is_new)
-                    .unwrap_or_else(|| self.blob.clone()),
+                blob,
             },
             new_bytes: self.new_bytes,
         };
@@ -286,14 +299,9 @@ impl Content {
 /// Holds the bytes that came against what was declared.
 fn accept(declared: &Declared, ingested: Ingested) -> Result<Content, DomainError> {
     declared.fits_sha256(&ingested.digests.sha256)?;
-    let blob = ingested.blob.ok_or(StoreError::Closed)?;
-    declared.fits(&blob)?;
-    Ok(Content {
-        blob,
-        new_bytes: ingested.new_bytes,
-        relocated: ingested.relocated,
-        replaces: ingested.replaces,
-    })
+    let content = Content::of(ingested)?;
+    declared.fits(&content.blob)?;
+    Ok(content)
 }
 
 impl Declared {

@@ -22,6 +22,8 @@ pub enum Scope {
     Project(String),
     /// In the repository of an address.
     Repo(Address),
+    /// Among the software packages.
+    Packages,
 }
 
 impl Scope {
@@ -29,15 +31,17 @@ impl Scope {
         match self {
             Self::Project(name) => project(rows, name).map(drop),
             Self::Repo(address) => repository(rows, address).map(drop),
+            Self::Packages => Ok(()),
         }
     }
 
-    /// Names of the project, and of the repository or an empty one.
+    /// Names of the project, and of the repository or an empty one; both empty for the packages.
     #[must_use]
     pub fn names(&self) -> (&str, &str) {
         match self {
             Self::Project(name) => (name, ""),
             Self::Repo(address) => (&address.project, &address.repo),
+            Self::Packages => ("", ""),
         }
     }
 }

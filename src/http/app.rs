@@ -31,7 +31,8 @@ pub struct Config {
     /// What the service is called from outside, as [`super::public_url`] gives it; without it, links
     /// begin with the `Host` that a request names.
     pub public_url: Option<String>,
-    /// A proxy stands in front and appends to `X-Forwarded-For` who asked it.
+    /// A proxy stands in front: it appends to `X-Forwarded-For` who asked it, and says in
+    /// `X-Forwarded-Host` and `X-Forwarded-Proto` what it was asked as.
     pub behind_proxy: bool,
 }
 

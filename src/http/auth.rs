@@ -138,6 +138,24 @@ pub fn authorize_project(
     Ok(())
 }
 
+/// Refuses who may not read the software packages, or with [`Action::Manage`] change them.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`], [`ApiError::Forbidden`].
+pub fn authorize_packages(
+    rows: &dyn Rows,
+    principal: &Principal,
+    action: Action,
+) -> Result<(), ApiError> {
+    match auth::may_packages(rows, principal, action)? {
+        true => Ok(()),
+        false => {
+            let wanted = format!("[{action:?}] permission for software packages");
+            Err(denied(principal, &wanted))
+        }
+    }
+}
+
 /// Refuses who is no administrator.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Answering with a file: conditions, range, headers, and the bytes without a copy.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -18,13 +18,47 @@ use super::range::{self, RangeAnswer};
 use super::request::Request;
 use super::view::RID;
 use crate::domain::FileEntry;
-use crate::format::meta::Node;
+use crate::format::meta::{Blob, Node};
 use crate::metrics;
 use crate::store::{BlobReader, StoreError};
 
+/// What is sent, whichever API it is asked for through.
+pub struct Artifact {
+    /// What it is called.
+    pub name: String,
+    /// Its content.
+    pub blob: Blob,
+    /// sha1 of its content, where that is told.
+    pub sha1: Option<[u8; 20]>,
+    /// When it was changed last, Unix milliseconds.
+    pub modified_ms: u64,
+    /// How it may be cached.
+    pub cache_control: String,
+}
+
+/// A client may keep it, and asks every time whether it still may.
+pub const ASK_ALWAYS: &str = "no-cache";
+
+impl From<FileEntry> for Artifact {
+    fn from(file: FileEntry) -> Self {
+        let FileEntry {
+            address,
+            node,
+            blob,
+        } = file;
+        Self {
+            name: address.path.name().unwrap_or_default().to_owned(),
+            blob,
+            sha1: None,
+            modified_ms: node.modified_ms,
+            cache_control: cache_control(&node).to_owned(),
+        }
+    }
+}
+
 /// An answer that is decided, and the first of its bytes.
 pub struct Prepared {
-    file: FileEntry,
+    artifact: Artifact,
     status: StatusCode,
     range: std::ops::Range<u64>,
     reader: BlobReader,
@@ -35,25 +69,30 @@ pub struct Prepared {
 ///
 /// # Errors
 /// [`ApiError::Precondition`], [`ApiError::Range`], [`ApiError::Domain`] for damaged bytes.
-pub fn prepare(app: &Arc<App>, request: &Request, file: FileEntry) -> Result<Prepared, ApiError> {
-    let etag = hex::encode(file.blob.sha256);
+pub fn prepare(
+    app: &App,
+    request: &Request,
+    artifact: impl Into<Artifact>,
+) -> Result<Prepared, ApiError> {
+    let artifact = artifact.into();
+    let etag = hex::encode(artifact.blob.sha256);
     let validators = Validators {
         etag: &etag,
-        modified_s: file.node.modified_ms / 1000,
+        modified_s: artifact.modified_ms / 1000,
     };
-    let size = file.blob.size;
+    let size = artifact.blob.size;
     let (status, range) = match conditional::evaluate(&request.headers, Some(&validators), true) {
         Outcome::PreconditionFailed => return Err(ApiError::Precondition),
         Outcome::NotModified => (StatusCode::NOT_MODIFIED, 0..0),
         Outcome::Proceed => select(request, &validators, size)?,
     };
-    let mut reader = app.store.read(&file.blob, range.clone());
+    let mut reader = app.store.read(&artifact.blob, range.clone());
     let window = match request.method == Method::HEAD {
         true => Vec::new(),
         false => reader.next_window()?,
     };
     Ok(Prepared {
-        file,
+        artifact,
         status,
         range,
         reader,
@@ -93,7 +132,7 @@ impl Prepared {
         }
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        for (name, value) in headers_of(&self.file, self.status, &self.range, request) {
+        for (name, value) in headers_of(&self.artifact, self.status, &self.range, request) {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
@@ -103,17 +142,17 @@ impl Prepared {
 }
 
 fn headers_of(
-    file: &FileEntry,
+    artifact: &Artifact,
     status: StatusCode,
     range: &std::ops::Range<u64>,
     request: &Request,
 ) -> Vec<(&'static str, String)> {
-    let FileEntry { node, blob, .. } = file;
-    let name = file.address.path.name().unwrap_or_default();
-    let modified = std::time::UNIX_EPOCH + std::time::Duration::from_secs(node.modified_ms / 1000);
+    let Artifact { name, blob, .. } = artifact;
+    let modified = Duration::from_secs(artifact.modified_ms / 1000);
+    let modified = std::time::UNIX_EPOCH + modified;
     let mut list = vec![
         ("accept-ranges", "bytes".to_owned()),
-        ("cache-control", cache_control(node).to_owned()),
+        ("cache-control", artifact.cache_control.clone()),
         ("etag", format!("\"{}\"", hex::encode(blob.sha256))),
         ("last-modified", httpdate::fmt_http_date(modified)),
         ("x-checksum-sha256", hex::encode(blob.sha256)),
@@ -126,6 +165,8 @@ fn headers_of(
         ),
         (RID, request.trace.0.clone()),
     ];
+    let sha1 = artifact.sha1.map(hex::encode);
+    list.extend(sha1.map(|sha1| ("x-checksum-sha1", sha1)));
     if status == StatusCode::NOT_MODIFIED {
         return list;
     }
@@ -152,7 +193,7 @@ fn cache_control(node: &Node) -> &str {
             && HeaderValue::from_str(value).is_ok()
     };
     let pair = node.metadata.iter().find(|pair| named(pair));
-    pair.map_or("no-cache", |(_, value)| value)
+    pair.map_or(ASK_ALWAYS, |(_, value)| value)
 }
 
 type Ahead = JoinHandle<(BlobReader, Result<Vec<Bytes>, StoreError>)>;

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use warp::http::Uri;
 use warp::http::uri::Authority;
+use warp::http::{HeaderMap, Uri};
 
 use super::app::App;
 use super::error::ApiError;
-use super::request::Request;
+use super::request::{Request, last_word};
 use crate::domain::Address;
 
 /// What is encoded in links and file names: all but the unreserved characters (RFC 3986, 2.3).
@@ -48,11 +48,34 @@ pub fn base(app: &App, request: &Request) -> Result<String, ApiError> {
     if let Some(url) = &app.config.public_url {
         return Ok(url.clone());
     }
-    let host: Option<Authority> = request.header("host").and_then(|host| host.parse().ok());
-    match host.filter(is_plain) {
-        Some(host) => Ok(format!("http://{host}")),
-        None => Err(ApiError::HeaderMissing("Host")),
-    }
+    asked_as(app, &request.headers).ok_or(ApiError::HeaderMissing("Host"))
+}
+
+/// The host that this service is called, without its port.
+pub fn own_name(app: &App, headers: &HeaderMap) -> String {
+    let url = app.config.public_url.clone();
+    let uri = url.or_else(|| asked_as(app, headers));
+    let uri: Option<Uri> = uri.and_then(|url| url.parse().ok());
+    let host = uri.as_ref().and_then(Uri::host);
+    host.unwrap_or(env!("CARGO_PKG_NAME")).to_owned()
+}
+
+/// What the client, or the proxy in front, called this service.
+fn asked_as(app: &App, headers: &HeaderMap) -> Option<String> {
+    let told = |name| match app.config.behind_proxy {
+        true => last_word(headers, name),
+        false => None,
+    };
+    let host = |word: &str| word.parse().ok().filter(is_plain);
+    let host: Option<Authority> = match told("x-forwarded-host").and_then(host) {
+        Some(host) => Some(host),
+        None => headers
+            .get("host")
+            .and_then(|value| value.to_str().ok())
+            .and_then(host),
+    };
+    let scheme = told("x-forwarded-proto").filter(|word| ["http", "https"].contains(word));
+    host.map(|host| format!("{}://{host}", scheme.unwrap_or("http")))
 }
 
 /// The base that a client wishes links to begin with: a URL, or a host alone.

@@ -146,6 +146,14 @@ pub fn query_value(query: &str, name: &str) -> Option<String> {
     })
 }
 
+/// The values of every parameter `name` in a query string, decoded like [`query_value`].
+pub fn query_values(query: &str, name: &str) -> Vec<String> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let named = pairs.filter(|(key, _)| form_decode(key) == name);
+    named.map(|(_, value)| form_decode(value)).collect()
+}
+
 fn form_decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " "))
         .decode_utf8_lossy()

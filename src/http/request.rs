@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
 use warp::http::{HeaderMap, Method};
 
 use super::error::ApiError;
@@ -13,7 +15,34 @@ use super::params;
 use crate::domain::Address;
 
 /// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off.
-pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>;
+pub struct Body {
+    bytes: Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>,
+    begun: bool,
+}
+
+impl Body {
+    /// A body of these bytes.
+    pub fn new(bytes: impl Stream<Item = Result<Bytes, ApiError>> + Send + 'static) -> Self {
+        Self {
+            bytes: Box::pin(bytes),
+            begun: false,
+        }
+    }
+
+    /// Whether anybody asked for its bytes: a client that waited for that now sends them.
+    pub fn is_begun(&self) -> bool {
+        self.begun
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, ApiError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.begun = true;
+        self.bytes.as_mut().poll_next(cx)
+    }
+}
 
 /// Identifies a request in its answer and in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +53,16 @@ impl TraceId {
     pub fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         static BASE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-        let base = BASE.get_or_init(|| getrandom::u64().unwrap_or(0));
+        let base = *BASE.get_or_init(|| getrandom::u64().unwrap_or(0));
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(format!("{base:016x}{next:016x}"))
+        // An odd factor takes no two numbers to one: the first half is unique by itself.
+        let mixed = base ^ next.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self(format!("{mixed:016x}{next:016x}"))
+    }
+
+    /// The first half of it, for who wants 16 digits.
+    pub fn short(&self) -> &str {
+        self.0.get(..16).unwrap_or(&self.0)
     }
 }
 
@@ -45,6 +81,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Who asks, as far as that can be trusted.
     pub peer: Option<IpAddr>,
+    /// When it came.
+    pub started: Instant,
 }
 
 impl Request {
@@ -71,6 +109,7 @@ impl Request {
             query,
             headers,
             peer: None,
+            started: Instant::now(),
         })
     }
 
@@ -124,12 +163,16 @@ pub fn peer(socket: Option<SocketAddr>, headers: &HeaderMap, behind_proxy: bool)
     if !behind_proxy {
         return socket;
     }
-    let told = headers.get_all("x-forwarded-for").iter().next_back();
-    let last = told.and_then(|value| value.to_str().ok()?.rsplit(',').next());
-    match last {
-        Some(last) => last.trim().parse().ok(),
+    match last_word(headers, "x-forwarded-for") {
+        Some(last) => last.parse().ok(),
         None => socket,
     }
+}
+
+/// The last of the words in a header that a proxy appends to.
+pub fn last_word<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let last = headers.get_all(name).iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next().map(str::trim)
 }
 
 /// Whether the client waits for a word before it sends the body.
@@ -146,11 +189,11 @@ pub fn sends_unasked(headers: &HeaderMap) -> bool {
     has_body && !expects_continue(headers)
 }
 
-/// Boxes what warp gives as the body.
+/// The body that warp gives.
 pub fn body<B: bytes::Buf>(
     stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
 ) -> Body {
-    Box::pin(stream.map(|part| match part {
+    Body::new(stream.map(|part| match part {
         Ok(mut buf) => Ok(buf.copy_to_bytes(buf.remaining())),
         Err(_) => Err(ApiError::ClientGone),
     }))
@@ -217,6 +260,7 @@ mod tests {
     fn traces_are_unique() {
         let (a, b) = (TraceId::fresh(), TraceId::fresh());
         assert_ne!(a, b);
-        assert_eq!(a.0.len(), 32);
+        assert_ne!(a.short(), b.short());
+        assert_eq!((a.0.len(), a.short().len()), (32, 16));
     }
 }

@@ -26,6 +26,7 @@
 //! | `POST` | `/auth/api/user/create[/{project,repo}]` | [`users::create`](super::users::create) |
 //! | `GET` | `/auth/api/user/{list,{user}}` | [`users`](super::users) |
 //! | `PUT`, `DELETE` | `/auth/api/user/{user}` | [`users`](super::users) |
+//! | | `/api/v2/...`, `/api/status` | [`ocp`] |
 //! | `GET`, `PUT` | `/packhold/grants` | [`users::grant`](super::users::grant) |
 //! | `GET` | `/packhold/stats` | [`ops::stats`] |
 //! | `POST` | `/packhold/verify` | [`ops::verify`] |
@@ -49,7 +50,7 @@ use super::body::drain;
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
-use super::{accounts, batch, blocks, cors, generic, nodes, ops};
+use super::{accounts, batch, blocks, cors, generic, nodes, ocp, ops};
 use crate::metrics;
 
 /// Every route.
@@ -86,19 +87,27 @@ async fn answer(
     metrics::REQUESTS.add(1);
     let (trace, started) = (TraceId::fresh(), Instant::now());
     let unasked = request::sends_unasked(&headers);
+    let asked =
+        ocp::speaks(path.as_str()).then(|| ocp::view::Asked::new(&app, &headers, &trace, started));
     let foreign = cors::applies(&app, path.as_str());
     let peer = request::peer(socket, &headers, app.config.behind_proxy);
     let result = match Request::new(&trace, &method, path.as_str(), query, headers) {
         Ok(request) if foreign && method == Method::OPTIONS => {
             Ok(cors::preflight(&request.headers))
         }
-        Ok(request) => dispatch(app, Request { peer, ..request }, &mut body).await,
+        Ok(request) => {
+            let request = Request { peer, ..request };
+            dispatch(Arc::clone(&app), request, &mut body).await
+        }
         Err(error) => Err(error),
     };
-    if unasked {
+    if unasked || body.is_begun() {
         drain(body);
     }
-    let mut response = result.unwrap_or_else(|error| failure(&trace, &error));
+    let mut response = result.unwrap_or_else(|error| match &asked {
+        Some(asked) => asked.failure(&app, &error),
+        None => failure(&trace, &error),
+    });
     if foreign {
         cors::allow(&mut response);
     }
@@ -147,6 +156,7 @@ async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Re
         (["repository", "api", "repo", ..], _) => accounts::repo(app, request, body).await,
         (["repository", "actuator", _], _) => accounts::actuator(&app, &request),
         (["auth", "api", "user", ..], _) => accounts::user(app, request, body).await,
+        (["api", "v2" | "status", ..], _) => ocp::dispatch(app, request, body).await,
         (["packhold", "grants"], _) => accounts::grants(app, request, body).await,
         (["packhold", "stats"], &Method::GET) => ops::stats(app, request).await,
         (["packhold", "verify"], &Method::POST) => ops::verify(app, request).await,

@@ -45,6 +45,14 @@ impl UserView {
     }
 }
 
+/// A role among the software packages as the API shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoleView {
+    user_id: String,
+    role: &'static str,
+}
+
 /// A grant as the API shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +84,12 @@ fn name_of(action: Action) -> &'static str {
         Action::Manage => "MANAGE",
     }
 }
+
+/// The roles among the software packages, by OCP's names, and what they may do.
+const ROLES: [(&str, Action); 2] = [
+    ("PACKAGE_VIEWER", Action::Read),
+    ("PACKAGE_MANAGER", Action::Manage),
+];
 
 /// What a new user is created for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +163,7 @@ async fn may_grant(app: &Arc<App>, principal: &Principal, scope: &Scope) -> Resu
             Scope::Repo(repo) => {
                 authorize_existing(&rows, &principal, Action::Manage, repo).map(drop)
             }
+            Scope::Packages => require_admin(&principal),
         }
     })
     .await
@@ -241,6 +256,7 @@ pub async fn list(app: Arc<App>, request: Request) -> Result<Response, ApiError>
 
 /// `PUT /packhold/grants` `{userId, projectId, repoName?, actions}`: sets what a user may do in a
 /// project or repository, by `READ`, `WRITE`, `DELETE` and `MANAGE`; an empty list takes it away.
+/// `{userId, role}` sets the role among the software packages, and takes it away when it is empty.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -248,21 +264,11 @@ pub async fn grant(app: Arc<App>, request: Request, body: &mut Body) -> Result<R
     let principal = authenticate(&app, &request).await?;
     require_somebody(&principal)?;
     let fields = Fields::read(body).await?;
-    let project = fields.required("projectId")?;
-    let repo = fields.text("repoName")?.filter(|repo| !repo.is_empty());
-    let scope = match repo {
-        Some(repo) => Scope::Repo(Address::new(project, repo, "")?),
-        None => Scope::Project(project.to_owned()),
+    let (scope, actions) = match fields.text("role")? {
+        Some(role) => (Scope::Packages, actions_of(role)?),
+        None => (scope_of(&fields)?, actions(&fields)?),
     };
     let name = fields.required("userId")?.to_owned();
-    let words = fields.texts("actions")?;
-    let words = words.ok_or(ApiError::Missing("actions"))?;
-    let action = |word: &String| {
-        let named = |action: &Action| name_of(*action).eq_ignore_ascii_case(word);
-        let found = Action::ALL.into_iter().find(named);
-        found.ok_or(ApiError::Parameter("actions"))
-    };
-    let actions: Vec<Action> = words.iter().map(action).collect::<Result<_, _>>()?;
     may_grant(&app, &principal, &scope).await?;
     commit(&app, move |rows, _| {
         Ok((users::grant(rows, &name, &scope, &actions)?, ()))
@@ -271,12 +277,46 @@ pub async fn grant(app: Arc<App>, request: Request, body: &mut Body) -> Result<R
     Ok(success(&request.trace, None::<Nothing>))
 }
 
-/// `GET /packhold/grants?projectId=`: all that was granted in a project.
+fn scope_of(fields: &Fields) -> Result<Scope, ApiError> {
+    let project = fields.required("projectId")?;
+    let repo = fields.text("repoName")?.filter(|repo| !repo.is_empty());
+    Ok(match repo {
+        Some(repo) => Scope::Repo(Address::new(project, repo, "")?),
+        None => Scope::Project(project.to_owned()),
+    })
+}
+
+fn actions(fields: &Fields) -> Result<Vec<Action>, ApiError> {
+    let words = fields.texts("actions")?;
+    let words = words.ok_or(ApiError::Missing("actions"))?;
+    let action = |word: &String| {
+        let named = |action: &Action| name_of(*action).eq_ignore_ascii_case(word);
+        let found = Action::ALL.into_iter().find(named);
+        found.ok_or(ApiError::Parameter("actions"))
+    };
+    words.iter().map(action).collect()
+}
+
+/// What a role among the software packages may do; an empty one nothing.
+fn actions_of(role: &str) -> Result<Vec<Action>, ApiError> {
+    if role.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = ROLES.iter().find(|(name, _)| *name == role);
+    let (_, action) = found.ok_or(ApiError::Parameter("role"))?;
+    Ok(vec![*action])
+}
+
+/// `GET /packhold/grants?projectId=`: all that was granted in a project; with `role=true` instead,
+/// the roles among the software packages.
 ///
 /// # Errors
 /// [`ApiError`].
 pub async fn grants(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
+    if params::query_flag(&request.query, "role") {
+        return roles(app, request, principal).await;
+    }
     let project = params::query_value(&request.query, "projectId");
     let found = blocking(move || {
         let Some(project) = project else {
@@ -292,5 +332,26 @@ pub async fn grants(app: Arc<App>, request: Request) -> Result<Response, ApiErro
     })
     .await?;
     let views: Vec<GrantView> = found.into_iter().map(GrantView::of).collect();
+    Ok(success(&request.trace, Some(views)))
+}
+
+async fn roles(
+    app: Arc<App>,
+    request: Request,
+    principal: Principal,
+) -> Result<Response, ApiError> {
+    require_admin(&principal)?;
+    let found = blocking(move || {
+        let found = app.store.rows()?.grants("");
+        Ok(found.map_err(DomainError::from)?)
+    })
+    .await?;
+    let role = |grant: Grant| {
+        let has = |(_, action): &&(&str, Action)| grant.actions & action.bit() != 0;
+        let (role, _) = *ROLES.iter().rev().find(has)?;
+        let user_id = grant.user;
+        Some(RoleView { user_id, role })
+    };
+    let views: Vec<RoleView> = found.into_iter().filter_map(role).collect();
     Ok(success(&request.trace, Some(views)))
 }

@@ -49,9 +49,7 @@ pub fn success<T: Serialize>(trace: &TraceId, data: Option<T>) -> Response {
 /// The answer of an error; server errors are logged here, once.
 pub fn failure(trace: &TraceId, error: &ApiError) -> Response {
     let answer = error.answer();
-    if answer.status.is_server_error() {
-        tracing::error!(trace = %trace.0, status = answer.status.as_u16(), %error, "request failed");
-    }
+    log(trace, answer.status, error);
     let envelope = Envelope::<()> {
         code: answer.code,
         message: Some(&answer.message),
@@ -59,7 +57,20 @@ pub fn failure(trace: &TraceId, error: &ApiError) -> Response {
         trace_id: &trace.0,
     };
     let mut response = json(answer.status, trace, &envelope);
-    if answer.status == StatusCode::UNAUTHORIZED {
+    error_headers(&mut response, error);
+    response
+}
+
+/// Logs what is the server's fault.
+pub fn log(trace: &TraceId, status: StatusCode, error: &ApiError) {
+    if status.is_server_error() {
+        tracing::error!(trace = %trace.0, status = status.as_u16(), %error, "request failed");
+    }
+}
+
+/// Puts the headers that an error has, whatever its envelope.
+pub fn error_headers(response: &mut Response, error: &ApiError) {
+    if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"Authentication Required\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
@@ -72,7 +83,6 @@ pub fn failure(trace: &TraceId, error: &ApiError) -> Response {
     {
         response.headers_mut().insert("content-range", value);
     }
-    response
 }
 
 /// Any JSON document as an answer.

@@ -6,7 +6,7 @@ use super::IndexError;
 use super::row::{Prefix, unseal};
 use super::rows::node_row;
 use super::tables::Reader;
-use crate::format::meta::{Blob, Node, NodeId, Repo};
+use crate::format::meta::{Blob, Node, NodeId, Package, Repo};
 
 impl Reader {
     /// How many chunks have rows.
@@ -59,6 +59,22 @@ impl Reader {
         for row in self.blobs.iter().map_err(IndexError::from)? {
             let (key, row) = row.map_err(IndexError::from)?;
             visit(unseal("blobs", &[key.value()], row.value())?)?;
+        }
+        Ok(())
+    }
+
+    /// Hands every software package to `visit`, by id.
+    ///
+    /// # Errors
+    /// [`IndexError`], or what `visit` returns.
+    pub fn each_package<E: From<IndexError>>(
+        &self,
+        mut visit: impl FnMut(Package) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for row in self.packages.iter().map_err(IndexError::from)? {
+            let (key, row) = row.map_err(IndexError::from)?;
+            let key = key.value().to_le_bytes();
+            visit(unseal("packages", &[&key], row.value())?)?;
         }
         Ok(())
     }

@@ -177,10 +177,16 @@ impl Store {
         Ok(self.core.pack.writable()?)
     }
 
-    /// Whether `bytes` more would surely not fit on the disk.
-    #[must_use]
-    pub fn lacks_room(&self, bytes: u64) -> bool {
-        self.core.pack.lacks_room(bytes)
+    /// Whether writes are allowed now, and so many bytes more do not surely lack room on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Pack`] with the reason why not, [`StoreError::Full`].
+    pub fn accepts(&self, bytes: Option<u64>) -> Result<(), StoreError> {
+        self.writable()?;
+        match bytes.is_some_and(|bytes| self.core.pack.lacks_room(bytes)) {
+            true => Err(StoreError::Full),
+            false => Ok(()),
+        }
     }
 
     /// Makes a change, together with others that wait, in one commit.

@@ -22,9 +22,9 @@ pub struct Stats {
     pub files: u64,
     /// Software packages.
     pub packages: u64,
-    /// Sum of the file sizes.
+    /// Sum of the sizes of files and software packages.
     pub logical_bytes: u64,
-    /// Distinct contents of these files.
+    /// Distinct contents of them.
     pub blobs: u64,
     /// Distinct chunks of these contents.
     pub chunks: u64,
@@ -38,12 +38,12 @@ pub struct Stats {
     pub index_bytes: u64,
     /// `logical_bytes / stored_bytes`; 1 for an empty store.
     pub dedup_ratio: f64,
-    /// Chunk bytes in the pack that no file needs.
+    /// Chunk bytes in the pack that none of them needs.
     pub reclaimable_bytes: u64,
 }
 
 impl Store {
-    /// Counts. Liveness is computed here and nowhere kept, so this walks all files and manifests;
+    /// Counts. Liveness is computed here and nowhere kept, so this walks all files, packages and manifests;
     /// it takes some 40 bytes of memory for every content and a few for every chunk.
     ///
     /// # Errors
@@ -62,6 +62,12 @@ impl Store {
                 stats.logical_bytes += size;
                 live.insert(sha256);
             }
+            Ok(())
+        })?;
+        reader.each_package::<StoreError>(|package| {
+            stats.packages += 1;
+            stats.logical_bytes += package.size;
+            live.insert(package.sha256);
             Ok(())
         })?;
         stats.blobs = live.len() as u64;

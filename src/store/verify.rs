@@ -24,9 +24,9 @@ const MAX_LINES: usize = 1000;
 /// A file whose content cannot be read as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamagedFile {
-    /// Its project.
+    /// Its project; empty for a software package.
     pub project: String,
-    /// Its repository.
+    /// Its repository; `sys-package` for a software package.
     pub repo: String,
     /// Its path there.
     pub path: String,
@@ -47,6 +47,9 @@ pub struct VerifyReport {
     pub blobs: u64,
     /// Files that were looked at.
     pub files: u64,
+    /// Software packages that were looked at.
+    #[serde(default)]
+    pub packages: u64,
     /// Bytes of the pack that were checked.
     pub pack_bytes: u64,
     /// Files that are damaged.
@@ -334,7 +337,24 @@ impl Run<'_> {
             };
             self.folder(repo.root, &mut place, &damaged)?;
         }
-        Ok(())
+        self.packages(&damaged)
+    }
+
+    fn packages(&mut self, damaged: &HashMap<Sha256, String>) -> Result<(), StoreError> {
+        let report = &mut self.report;
+        let reader = &self.reader;
+        reader.each_package::<StoreError>(|package| {
+            report.packages += 1;
+            if let Some(reason) = fault(reader, &package.sha256, damaged)? {
+                report.damaged_files.push(DamagedFile {
+                    project: String::new(),
+                    repo: "sys-package".to_owned(),
+                    path: format!("/{}", package.file_name),
+                    reason,
+                });
+            }
+            Ok(())
+        })
     }
 
     fn read_back(&self, blob: &Blob) -> Result<(), String> {
@@ -386,17 +406,26 @@ impl Run<'_> {
         damaged: &HashMap<Sha256, String>,
     ) -> Result<(), StoreError> {
         self.report.files += 1;
-        let reason = match damaged.get(sha256) {
-            Some(reason) => reason.clone(),
-            None if self.reader.blob(sha256)?.is_none() => "its content is not known".to_owned(),
-            None => return Ok(()),
-        };
-        self.report.damaged_files.push(DamagedFile {
-            reason,
-            ..place.clone()
-        });
+        if let Some(reason) = fault(&self.reader, sha256, damaged)? {
+            self.report.damaged_files.push(DamagedFile {
+                reason,
+                ..place.clone()
+            });
+        }
         Ok(())
     }
+}
+
+/// What is wrong with the content of a file, if anything is.
+fn fault(
+    reader: &Reader,
+    sha256: &Sha256,
+    damaged: &HashMap<Sha256, String>,
+) -> Result<Option<String>, StoreError> {
+    Ok(match damaged.get(sha256) {
+        None if reader.blob(sha256)?.is_none() => Some("its content is not known".to_owned()),
+        reason => reason.cloned(),
+    })
 }
 
 fn write(index: &Index, mutations: &mut Vec<Mutation>) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ mod passwords;
 mod policy;
 
 pub use passwords::{Passwords, has_admin, hash, put_admin, random_password};
-pub use policy::{granted, is_member, may, may_create, may_manage};
+pub use policy::{granted, is_member, may, may_create, may_manage, may_packages};
 
 use crate::format::Sha256;
 use crate::format::meta::{Token, User};

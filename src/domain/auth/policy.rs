@@ -1,7 +1,8 @@
 //! The policy: one function decides every question.
 //!
 //! An administrator may do everything; anybody may read a public repository; a user may do what was
-//! granted in the project or in the repository, and all of it with `Manage`. A temporary token may
+//! granted in the project or in the repository, and all of it with `Manage`; what was granted in no
+//! project at all is for the software packages. A temporary token may
 //! read or write what lies at or below its path, and only what its creator may do at that moment.
 //!
 //! Grants are looked up for every request, so that one that was taken away counts at once.
@@ -86,6 +87,22 @@ pub fn may_manage(
     match principal {
         Principal::User { admin: true, .. } => Ok(true),
         Principal::User { name, .. } => granted(rows, name, project, "", Action::Manage),
+        Principal::Anonymous | Principal::Token(_) => Ok(false),
+    }
+}
+
+/// Whether a principal may read the software packages, or with [`Action::Manage`] change them.
+///
+/// # Errors
+/// [`DomainError::Store`].
+pub fn may_packages(
+    rows: &dyn Rows,
+    principal: &Principal,
+    action: Action,
+) -> Result<bool, DomainError> {
+    match principal {
+        Principal::User { admin: true, .. } => Ok(true),
+        Principal::User { name, .. } => granted(rows, name, "", "", action),
         Principal::Anonymous | Principal::Token(_) => Ok(false),
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::submit::submit;
 use crate::domain::upload::Declared;
 use crate::format::meta::{Block, BlockPut, Dialect, Mutation, Prefix, Session};
 use crate::index::Rows;
-use crate::store::{Ids, Ingest, IngestedBlock, Store, StoreError};
+use crate::store::{Ids, Ingest, IngestedBlock, Store};
 
 /// A block to be taken in.
 #[derive(Debug, Clone)]
@@ -43,10 +43,7 @@ pub fn begin_block(
 ) -> Result<(Begun, Ingest), DomainError> {
     let at_ms = store.now_ms();
     let session = upload.id.session(&store.rows()?, &upload.address, at_ms)?;
-    store.writable()?;
-    if size.is_some_and(|size| store.lacks_room(size)) {
-        return Err(StoreError::Full.into());
-    }
+    store.accepts(size)?;
     upload.end(size.unwrap_or(0))?;
     let whole = match is_next(&session, upload.key) {
         true => session.prefix.hasher(),

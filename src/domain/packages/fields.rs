@@ -19,15 +19,6 @@ const DISTRIBUTIONS: [&str; 15] = [
 /// What may stand between the digits of a tag, at most once: `el7_9`, `oe2203sp3`.
 const MINOR_MARKS: [&str; 2] = ["_", "sp"];
 
-const KINDS: [(PackageKind, &str); 6] = [
-    (PackageKind::Server, "OB_SERVER_INSTALL_PACKAGE"),
-    (PackageKind::OcpAgent, "OCP_AGENT_INSTALL_PACKAGE"),
-    (PackageKind::Proxy, "OBPROXY_INSTALL_PACKAGE"),
-    (PackageKind::BackupAgent, "OB_BACKUP_AGENT_INSTALL_PACKAGE"),
-    (PackageKind::Agent, "OB_AGENT_INSTALL_PACKAGE"),
-    (PackageKind::Other, "OTHERS_RPM"),
-];
-
 /// What an RPM says of itself, cut into fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fields {
@@ -123,18 +114,6 @@ pub fn uploaded_name(raw: &str) -> Result<&str, PackageError> {
     Ok(name)
 }
 
-/// How the interface calls a kind.
-pub fn kind_name(kind: PackageKind) -> &'static str {
-    let named = KINDS.iter().find(|(of, _)| *of == kind);
-    named.map_or("OTHERS_RPM", |(_, name)| name)
-}
-
-/// The kind that the interface calls so; case counts.
-pub fn kind_of_name(name: &str) -> Option<PackageKind> {
-    let (kind, _) = KINDS.iter().find(|(_, of)| *of == name)?;
-    Some(*kind)
-}
-
 /// Names are matched whole: `oceanbase-ce-libs` is no server.
 fn kind_of(name: &str) -> PackageKind {
     match name {
@@ -201,7 +180,7 @@ fn architecture_of(uploaded: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::super::{PackageError, RpmHeader};
-    use super::{Fields, KINDS, build_number_of, kind_name, kind_of_name, last_tag, uploaded_name};
+    use super::{Fields, build_number_of, last_tag, uploaded_name};
     use crate::format::meta::PackageKind;
 
     fn header(name: &str, version: &str, release: &str, arch: &str) -> RpmHeader {
@@ -426,16 +405,6 @@ mod tests {
         }
         let long = uploaded_name(&format!("{}.rpm", "n".repeat(252))).unwrap_err();
         assert!(matches!(long, PackageError::Name(_)), "{long}");
-    }
-
-    #[test]
-    fn kinds_have_one_name_each() {
-        for (kind, name) in KINDS {
-            assert_eq!(kind_name(kind), name);
-            assert_eq!(kind_of_name(name), Some(kind));
-        }
-        assert_eq!(kind_of_name("others_rpm"), None);
-        assert_eq!(kind_of_name(""), None);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Software packages: what an RPM says of itself, and what is kept of it.
 
+mod catalogue;
 mod error;
 mod fields;
 mod header;
 
+pub use catalogue::{begin, check, delete, file, finish, package};
 pub use error::PackageError;
-pub use fields::{Fields, kind_name, kind_of_name, uploaded_name};
+pub use fields::{Fields, uploaded_name};
 pub use header::{HeaderReader, RpmHeader};
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub struct UserDelete {
 pub struct Grant {
     /// The user.
     pub user: String,
-    /// The project.
+    /// The project; empty for the software packages.
     pub project: String,
     /// The repository; empty for the project with all its repositories.
     pub repo: String,

@@ -4,7 +4,7 @@ use super::*;
 
 /// One mutation of every kind.
 pub fn samples() -> Vec<Mutation> {
-    [first(), later()].concat()
+    [first(), later(), packages()].concat()
 }
 
 fn first() -> Vec<Mutation> {
@@ -150,6 +150,11 @@ fn later() -> Vec<Mutation> {
             repo: String::new(),
             actions: 15,
         }),
+    ]
+}
+
+fn packages() -> Vec<Mutation> {
+    vec![
         Mutation::PackagePut(Package {
             id: 26,
             name: "t-oceanbase-ocp-agent".into(),

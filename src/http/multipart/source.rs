@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 
 use super::refused;
 use crate::http::error::ApiError;
@@ -107,7 +108,7 @@ impl<'a> Source<'a> {
         }
         loop {
             if self.frame.is_empty() {
-                match ready!(self.body.as_mut().poll_next(cx)) {
+                match ready!(self.body.poll_next_unpin(cx)) {
                     Some(frame) => self.frame = frame?,
                     None => {
                         self.hand_held(place);

@@ -56,7 +56,7 @@ fn counted(
             Some((frame, frames))
         }
     });
-    (Box::pin(body), taken)
+    (Body::new(body), taken)
 }
 
 fn cut(bytes: &[u8], frame_bytes: usize) -> Body {

@@ -21,7 +21,7 @@ impl Tables<'_> {
             self.package_orders
                 .insert((field as u8, key.as_slice(), id), ())?;
         }
-        self.change_sets(package, |ids, id| ids.insert(id))?;
+        self.change_sets(package, Ids::insert)?;
         let name = package.file_name.to_ascii_lowercase();
         self.change_names(id, |names| names.insert(id, &name))?;
         let next = id.saturating_add(1);
@@ -41,7 +41,7 @@ impl Tables<'_> {
             self.package_orders
                 .remove((field as u8, key.as_slice(), id))?;
         }
-        self.change_sets(&package, |ids, id| ids.remove(id))?;
+        self.change_sets(&package, Ids::remove)?;
         self.change_names(id, |names| names.remove(id))
     }
 

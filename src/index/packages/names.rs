@@ -5,7 +5,7 @@
 //! sorted by id, each name with a line feed behind it.
 
 use bytes::{Buf, BufMut};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use memchr::memmem::Finder;
 
 use super::super::IndexError;
@@ -59,7 +59,7 @@ impl<'r> Names<'r> {
             && let Some(hit) = keyword.find(text)
         {
             let (before, behind) = text.split_at(hit);
-            line += before.iter().filter(|byte| **byte == b'\n').count();
+            line += memchr_iter(b'\n', before).count();
             if let Some(low) = self.lows.get(line) {
                 visit(*low);
             }

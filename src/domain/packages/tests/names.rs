@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use super::super::{Fields, PackageError, kind_name, uploaded_name};
+use super::super::{Fields, PackageError, uploaded_name};
 use super::{built, read, read_in_all_pieces};
 
 const LIST: &str = include_str!("../../../../tests/fixtures/ocp_filenames.csv");
@@ -38,7 +38,7 @@ fn packages_of_the_list_have_the_fields_of_the_list() {
             assert_eq!(fields.architecture, arch, "{file_name}");
             assert_eq!(fields.file_name, file_name);
             let kind = if kind.is_empty() { "OTHERS_RPM" } else { kind };
-            assert_eq!(kind_name(fields.kind), kind, "{file_name}");
+            assert_eq!(fields.kind.name(), kind, "{file_name}");
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Errors on the wire: the only place that knows statuses and codes.
 //!
-//! Codes are those of bk-repo (observed page, 0.3). What is the server's fault is logged with the
+//! Codes are those of bk-repo (observed page, 0.3); those of OCP are in [`ocp`]. What is the server's fault is logged with the
 //! trace and told to the client without internals.
+
+pub mod ocp;
 
 use thiserror::Error;
 use warp::http::StatusCode;
 
 use super::params::ParamError;
 use crate::domain::DomainError;
+use crate::domain::packages::PackageError;
 use crate::pack::PackError;
 use crate::store::StoreError;
 
@@ -69,6 +72,9 @@ pub enum ApiError {
         /// Why.
         why: String,
     },
+    /// Packages are not sorted by this.
+    #[error("The {0} field cannot be used for sorting.")]
+    SortField(String),
     /// Nothing is at the path; of a node that is asked about, not for.
     #[error("Node [{0}] not found")]
     NoNode(String),
@@ -93,6 +99,12 @@ pub enum ApiError {
     /// A bug.
     #[error("{0}")]
     Internal(&'static str),
+}
+
+impl From<PackageError> for ApiError {
+    fn from(error: PackageError) -> Self {
+        Self::Domain(error.into())
+    }
 }
 
 impl From<StoreError> for ApiError {
@@ -126,7 +138,7 @@ impl ApiError {
             Self::Content(_) | Self::Multipart(_) => (StatusCode::BAD_REQUEST, 250_106),
             Self::Empty(_) => (StatusCode::BAD_REQUEST, 250_104),
             Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
-            Self::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
+            Self::Invalid { .. } | Self::SortField(_) => (StatusCode::BAD_REQUEST, 250_105),
             Self::NoNode(_) => (StatusCode::BAD_REQUEST, 251_010),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
@@ -181,7 +193,7 @@ const BUSY: &str = "System service is busy, please try again later";
 
 fn domain(error: &DomainError) -> (StatusCode, u32) {
     match error {
-        DomainError::Package(_) => (StatusCode::BAD_REQUEST, 250_105),
+        DomainError::Package(error) => (ocp::package(error).0, 250_105),
         DomainError::Path(_) => (StatusCode::BAD_REQUEST, 251_011),
         DomainError::Name(_) | DomainError::Root("replaced") => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::Root(_) => (StatusCode::BAD_REQUEST, 250_112),
