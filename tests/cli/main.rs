@@ -1,7 +1,13 @@
 //! The binary from the outside: processes, signals, exit statuses, kills.
 
+#[path = "../support/multipart.rs"]
+#[expect(dead_code, reason = "the tests of the API use more of it")]
+mod multipart;
 #[path = "../support/noise.rs"]
 mod noise;
+#[path = "../support/rpms.rs"]
+#[expect(dead_code, reason = "the tests of the API use more of it")]
+mod rpms;
 #[path = "../support/wire.rs"]
 mod wire;
 
@@ -10,6 +16,7 @@ mod contents;
 mod damage;
 mod kill;
 mod load;
+mod packages;
 mod process;
 mod python;
 mod serve;

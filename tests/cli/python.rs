@@ -1,4 +1,5 @@
-//! The Python clients `blue-krill` and `bkstorages`, as `PyPI` has them, against the binary.
+//! The Python clients `blue-krill` and `bkstorages`, as `PyPI` has them, against the binary; and what
+//! `obd` does with packages.
 //!
 //! They are installed once, into a virtual environment that later runs find again. Where that
 //! cannot be done (no Python, no package registry) these tests say so and pass.
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::noise::noise;
 use crate::process::{Folder, Server};
+use crate::rpms::rpm_with;
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/python");
 const ENVIRONMENT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/python-clients");
@@ -70,8 +73,16 @@ fn python() -> Option<&'static Path> {
 
 /// Runs a script, which asserts for itself, against a new server with a password.
 fn assert_script(name: &str) {
+    assert_script_with(name, &[]);
+}
+
+/// Runs a script beside which there are these files.
+fn assert_script_with(name: &str, files: &[(&str, &[u8])]) {
     let Some(python) = python() else { return };
     let folder = Folder::new();
+    for (file, bytes) in files {
+        std::fs::write(folder.file(file), bytes).expect("a file");
+    }
     let mut command = folder.command(&["serve", "--listen", "127.0.0.1:0"]);
     command.env("PACKHOLD_ADMIN_PASSWORD", PASSWORD);
     let server = Server::start(command, &folder.file("stderr.txt"));
@@ -109,4 +120,26 @@ fn blue_krill_stores_blobs() {
 #[test]
 fn bkstorages_is_a_storage_of_django() {
     assert_script("django_storage.py");
+}
+
+/// A package beside the script, larger than any buffer.
+#[test]
+fn obd_uploads_packages() {
+    let package = |version: &str| {
+        let payload = noise(1, 2 << 20);
+        rpm_with("oceanbase-ce", version, "101.el7", "x86_64", &payload)
+    };
+    assert_script_with(
+        "obd.py",
+        &[
+            (
+                "oceanbase-ce-4.3.5.1-101.el7.x86_64.rpm",
+                &package("4.3.5.1"),
+            ),
+            (
+                "oceanbase-ce-4.3.5.2-101.el7.x86_64.rpm",
+                &package("4.3.5.2"),
+            ),
+        ],
+    );
 }

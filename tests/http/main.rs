@@ -1,7 +1,11 @@
 //! The generic API from the outside: a server in this process, real sockets, exact bytes.
 
+#[path = "../support/multipart.rs"]
+mod multipart;
 #[path = "../support/noise.rs"]
 mod noise;
+#[path = "../support/rpms.rs"]
+mod rpms;
 #[path = "../support/sim.rs"]
 #[expect(dead_code, reason = "the store's tests use more of it")]
 mod sim;
@@ -25,6 +29,7 @@ mod full;
 mod metadata;
 mod nodes;
 mod operations;
+mod packages;
 mod paths;
 mod ranges;
 mod service;
