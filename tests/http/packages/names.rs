@@ -168,7 +168,7 @@ fn types() {
 /// Packages that others built, where they are at hand: file, what it is called, its fields.
 const BUILT_ELSEWHERE: [(&str, &str, &str, &str, &str); 9] = [
     ("Archer-3.4.5-6.x86_64.rpm", "", "3.4.5", "6", ""),
-    ("centos-release-3.1-1.i386.rpm", "", "3", "1", ""),
+    ("centos-release-3.1-1.i386.rpm", "", "3.1", "1", ""),
     (
         "centos-release-7-2.1511.el7.centos.2.10.x86_64.rpm",
         "",
