@@ -5,8 +5,8 @@
 //! sorted by id, each name with a line feed behind it.
 
 use bytes::{Buf, BufMut};
-use memchr::{memchr, memchr_iter};
 use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 
 use super::super::IndexError;
 
