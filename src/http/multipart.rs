@@ -8,7 +8,8 @@
 //! Invariant: what was read of a body, and not yet given on, is at most one piece and one frame. A
 //! part that nobody wants is read and dropped by the next [`Multipart::next_part`].
 //!
-//! What follows the last part is not read: the answer does not depend on it.
+//! What follows the last part is read and dropped, up to a bound: a body that breaks off there was
+//! not sent whole, and its client does not expect to be heard.
 
 mod parameters;
 mod source;
@@ -86,7 +87,9 @@ impl<'a> Multipart<'a> {
         let begun = self.begin().await;
         self.rest.failed = begun.is_err();
         let Some((name, file_name)) = begun? else {
-            return Ok(None);
+            let ended = self.rest.source.end().await;
+            self.rest.failed = ended.is_err();
+            return ended.map(|()| None);
         };
         Ok(Some(Part {
             name,

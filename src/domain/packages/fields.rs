@@ -43,9 +43,9 @@ impl Fields {
     /// Cuts `header` into fields. `uploaded` is what [`uploaded_name`] gave.
     ///
     /// # Errors
-    /// [`PackageError::Source`]; [`PackageError::Unreadable`], when there is no architecture in the
-    /// header nor in the name; [`PackageError::Name`], when a field has other characters than
-    /// `[A-Za-z0-9._+~^-]`, is empty, or makes the file name longer than 255 bytes.
+    /// [`PackageError::Source`]; [`PackageError::Name`], when a field has other characters than
+    /// `[A-Za-z0-9._+~^-]`, is empty, or makes the file name longer than 255 bytes, and when there is no
+    /// architecture in the header nor in the name.
     pub fn of(header: &RpmHeader, uploaded: &str) -> Result<Self, PackageError> {
         if header.source {
             return Err(PackageError::Source);
@@ -57,9 +57,7 @@ impl Fields {
             ..
         } = header;
         let architecture = match header.arch.as_str() {
-            "" => architecture_of(uploaded).ok_or_else(|| {
-                PackageError::Unreadable("neither header nor file name has an architecture".into())
-            })?,
+            "" => architecture_of(uploaded).ok_or_else(|| PackageError::name(uploaded))?,
             arch => arch,
         };
         let build_number = build_number_of(release);
@@ -283,13 +281,10 @@ mod tests {
             "a-1-2.el7.rpm",
             "x86_64.rpm",
         ] {
-            let unreadable = matches!(of(uploaded), Err(PackageError::Unreadable(_)));
-            assert!(unreadable, "{uploaded}");
+            let unnamed = matches!(of(uploaded), Err(PackageError::Name(_)));
+            assert!(unnamed, "{uploaded}");
         }
-        assert!(matches!(
-            of("a-1-2.ü.rpm"),
-            Err(PackageError::Unreadable(_))
-        ));
+        assert!(matches!(of("a-1-2.ü.rpm"), Err(PackageError::Name(_))));
         assert_eq!(of("a-1-2.xü.rpm"), Err(PackageError::Name("xü".to_owned())));
     }
 

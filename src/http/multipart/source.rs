@@ -89,6 +89,18 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Reads what is behind the last part and drops it.
+    ///
+    /// # Errors
+    /// [`ApiError::Multipart`] when that is too long; what the body breaks off with.
+    pub async fn end(&mut self) -> Result<(), ApiError> {
+        let mut left = OUTSIDE_BYTES;
+        while let Some(frame) = self.body.next().await {
+            left = left.checked_sub(frame?.len()).ok_or_else(too_long)?;
+        }
+        Ok(())
+    }
+
     /// Hands over a piece, or the end of the body.
     fn poll_hand(&mut self, cx: &mut Context<'_>, place: Place) -> Poll<Result<(), ApiError>> {
         let (least, most) = match place {
@@ -99,9 +111,7 @@ impl<'a> Source<'a> {
             }
         };
         if most == 0 {
-            return Poll::Ready(Err(refused(format!(
-                "more than {OUTSIDE_BYTES} bytes are outside of parts, or the headers of one"
-            ))));
+            return Poll::Ready(Err(too_long()));
         }
         if self.is_at_end() {
             return Poll::Ready(Err(refused("it ends before its closing boundary")));
@@ -146,4 +156,10 @@ impl<'a> Source<'a> {
             let _received = pieces.send(piece);
         }
     }
+}
+
+fn too_long() -> ApiError {
+    refused(format!(
+        "more than {OUTSIDE_BYTES} bytes are outside of parts, or the headers of one"
+    ))
 }

@@ -50,8 +50,10 @@ pub async fn dispatch(
         (["v2", "software-packages", id], &Method::DELETE) => {
             packages::delete(app, request, id).await
         }
-        (["v2", "files", "sys-package", name], &Method::GET | &Method::HEAD) => {
-            packages::download(app, request, (*name).to_owned()).await
+        (["v2", "files", "sys-package", _, ..], &Method::GET | &Method::HEAD) => {
+            // No name has a slash, but one that was escaped is a name that is not found.
+            let name = words[3..].join("/");
+            packages::download(app, request, name).await
         }
         (["v2", "time"], &Method::GET | &Method::HEAD) => Ok(service::time(&app)),
         (["v2", "info"], &Method::GET | &Method::HEAD) => service::info(app, request).await,
@@ -59,7 +61,7 @@ pub async fn dispatch(
         (["v2", "software-packages"], _) => not_allowed(&method, "GET, POST"),
         (["v2", "files", "uploadFile"], _) => not_allowed(&method, "POST"),
         (["v2", "software-packages", _], _) => not_allowed(&method, "GET, DELETE"),
-        (["v2", "files", "sys-package", _] | ["v2", "time" | "info"] | ["status"], _) => {
+        (["v2", "files", "sys-package", _, ..] | ["v2", "time" | "info"] | ["status"], _) => {
             not_allowed(&method, "GET, HEAD")
         }
         _ => Err(request.no_route()),
