@@ -95,8 +95,11 @@ impl<'a> Source<'a> {
     /// [`ApiError::Multipart`] when that is too long; what the body breaks off with.
     pub async fn end(&mut self) -> Result<(), ApiError> {
         let mut left = OUTSIDE_BYTES;
-        while let Some(frame) = self.body.next().await {
-            left = left.checked_sub(frame?.len()).ok_or_else(too_long)?;
+        while !self.is_at_end() {
+            match self.body.next().await.transpose()? {
+                Some(frame) => left = left.checked_sub(frame.len()).ok_or_else(too_long)?,
+                None => self.pieces = None,
+            }
         }
         Ok(())
     }
