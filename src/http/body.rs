@@ -20,10 +20,12 @@ use crate::store::{Budget, Grant, Ingest, Store, StoreError};
 const BATCH_BYTES: usize = 1 << 20;
 /// A batch that needed a grant goes to work after this time, whatever its size.
 const MAX_WAIT: Duration = Duration::from_millis(250);
-/// Of a refused body, this much is read and dropped before the connection closes.
-const DRAIN_BYTES: usize = 64 << 20;
+/// Of a refused body, this much is read and dropped before the connection closes: clients that send
+/// all before they listen would take a closed connection for a failure, and try again. Packages of
+/// a gigabyte come from such clients.
+const DRAIN_BYTES: usize = 4 << 30;
 /// For at most this long.
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// The batch that is being collected.
 struct Batch {

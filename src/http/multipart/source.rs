@@ -20,6 +20,8 @@ use crate::http::request::Body;
 pub const PIECE_BYTES: usize = 64 << 10;
 /// What may come before the first part, between two, and as the headers of one.
 pub const OUTSIDE_BYTES: usize = 16 << 10;
+/// What may come behind the last part. It is not kept, and so may be longer.
+pub const EPILOGUE_BYTES: usize = 1 << 20;
 /// Outside of parts, a piece is at least this fraction of what was handed.
 const FRACTION: usize = 4;
 
@@ -94,10 +96,13 @@ impl<'a> Source<'a> {
     /// # Errors
     /// [`ApiError::Multipart`] when that is too long; what the body breaks off with.
     pub async fn end(&mut self) -> Result<(), ApiError> {
-        let mut left = OUTSIDE_BYTES;
+        let mut left = EPILOGUE_BYTES;
         while !self.is_at_end() {
             match self.body.next().await.transpose()? {
-                Some(frame) => left = left.checked_sub(frame.len()).ok_or_else(too_long)?,
+                Some(frame) => {
+                    let behind = left.checked_sub(frame.len());
+                    left = behind.ok_or_else(|| too_long(EPILOGUE_BYTES))?;
+                }
                 None => self.pieces = None,
             }
         }
@@ -114,7 +119,7 @@ impl<'a> Source<'a> {
             }
         };
         if most == 0 {
-            return Poll::Ready(Err(too_long()));
+            return Poll::Ready(Err(too_long(OUTSIDE_BYTES)));
         }
         if self.is_at_end() {
             return Poll::Ready(Err(refused("it ends before its closing boundary")));
@@ -161,8 +166,8 @@ impl<'a> Source<'a> {
     }
 }
 
-fn too_long() -> ApiError {
+fn too_long(bytes: usize) -> ApiError {
     refused(format!(
-        "more than {OUTSIDE_BYTES} bytes are outside of parts, or the headers of one"
+        "more than {bytes} bytes are outside of parts, or the headers of one"
     ))
 }
