@@ -9,7 +9,7 @@ use super::row::{Checkpoint, Prefix, unseal, unseal_bytes};
 use super::tables::{Bytes, CHECKPOINT, NEXT_NODE, NEXT_PACKAGE, Source};
 use crate::format::Sha256;
 use crate::format::meta::{
-    Blob, Block, Grant, Node, NodeId, NodeKind, Package, Project, Relocated, Repo, Row, Session,
+    AccessKey, AccessToken, Blob, Block, Grant, Node, NodeId, NodeKind, Package, Project, Quota, Relocated, Repo, Row, Session,
     SessionId, Token, User,
 };
 
@@ -110,6 +110,16 @@ pub trait Rows {
     fn token(&self, secret_sha256: &Sha256) -> Result<Option<Token>, IndexError>;
     /// At most `limit` temporary tokens behind `after`.
     fn tokens(&self, after: Option<&Sha256>, limit: usize) -> Result<Vec<Token>, IndexError>;
+    /// The access token of this sha256.
+    fn access_token(&self, secret_sha256: &Sha256) -> Result<Option<AccessToken>, IndexError>;
+    /// All access tokens of a user, in no order.
+    fn access_tokens(&self, user: &str) -> Result<Vec<AccessToken>, IndexError>;
+    /// The pair of access keys of a key.
+    fn access_key(&self, key: &str) -> Result<Option<AccessKey>, IndexError>;
+    /// All access keys of a user, by key.
+    fn access_keys(&self, user: &str) -> Result<Vec<AccessKey>, IndexError>;
+    /// How many bytes a repository may hold, if that is bounded.
+    fn quota(&self, project: &str, repo: &str) -> Result<Option<u64>, IndexError>;
     /// The upload in blocks of an id.
     fn session(&self, id: &SessionId) -> Result<Option<Session>, IndexError>;
     /// At most `limit` uploads in blocks behind `after`.
@@ -308,6 +318,38 @@ impl<S: Source> Rows for S {
         list(range, limit, |key, row| {
             unless(after == Some(key), || unseal("tokens", &[key], row))
         })
+    }
+
+    fn access_token(&self, secret_sha256: &Sha256) -> Result<Option<AccessToken>, IndexError> {
+        let row = self.access_tokens().get(secret_sha256)?;
+        one("access_tokens", &[secret_sha256], row)
+    }
+
+    fn access_tokens(&self, user: &str) -> Result<Vec<AccessToken>, IndexError> {
+        let range = self.access_tokens().range::<&Sha256>(..)?;
+        list(range, usize::MAX, |key, row| {
+            let token: AccessToken = unseal("access_tokens", &[key], row)?;
+            Ok(Some(token).filter(|token| token.user == user))
+        })
+    }
+
+    fn access_key(&self, key: &str) -> Result<Option<AccessKey>, IndexError> {
+        let row = self.access_keys().get(key)?;
+        one("access_keys", &[key.as_bytes()], row)
+    }
+
+    fn access_keys(&self, user: &str) -> Result<Vec<AccessKey>, IndexError> {
+        let range = self.access_keys().range::<&str>(..)?;
+        list(range, usize::MAX, |key, row| {
+            let pair: AccessKey = unseal("access_keys", &[key.as_bytes()], row)?;
+            Ok(Some(pair).filter(|pair| pair.user == user))
+        })
+    }
+
+    fn quota(&self, project: &str, repo: &str) -> Result<Option<u64>, IndexError> {
+        let row = self.quotas().get((project, repo))?;
+        let quota: Option<Quota> = one("quotas", &[project.as_bytes(), repo.as_bytes()], row)?;
+        Ok(quota.and_then(|quota| quota.bytes))
     }
 
     fn session(&self, id: &SessionId) -> Result<Option<Session>, IndexError> {

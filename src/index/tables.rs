@@ -9,7 +9,7 @@ use super::IndexError;
 use super::row::{Checkpoint, Prefix, seal_bytes};
 
 /// Changes with every change of a table or row; an index of another schema is rebuilt.
-pub(super) const SCHEMA: u64 = 3;
+pub(super) const SCHEMA: u64 = 4;
 
 /// A row: see [`super::row`].
 pub(super) type Bytes = &'static [u8];
@@ -94,6 +94,12 @@ tables! {
     grants: (Str, Str, Str) => Bytes;
     /// sha256 of the secret → temporary token.
     tokens: &'static [u8; 32] => Bytes;
+    /// sha256 of the secret → access token.
+    access_tokens: &'static [u8; 32] => Bytes;
+    /// Key → pair of access keys.
+    access_keys: Str => Bytes;
+    /// (project, repository) → how much it may hold.
+    quotas: (Str, Str) => Bytes;
     /// Id → upload in blocks.
     sessions: &'static [u8; 16] => Bytes;
     /// (session, key) → block.
@@ -124,6 +130,9 @@ macro_rules! each_derived_table {
         $visit!(users);
         $visit!(grants);
         $visit!(tokens);
+        $visit!(access_tokens);
+        $visit!(access_keys);
+        $visit!(quotas);
         $visit!(sessions);
         $visit!(blocks);
         $visit!(packages);

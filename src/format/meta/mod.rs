@@ -5,6 +5,7 @@
 //! emits is frozen by the golden vectors below: a change of a struct needs a new version, never
 //! another encoding of an old one.
 
+mod access;
 mod account;
 mod content;
 mod package;
@@ -16,6 +17,7 @@ use bytes::{Buf, BufMut};
 
 use super::FormatError;
 
+pub use access::{AccessKey, AccessKeyDelete, AccessToken, AccessTokenDelete, Quota};
 pub use account::{Grant, Token, TokenDelete, TokenUse, User, UserDelete};
 pub use content::{Blob, ManifestRef, Relocated};
 pub use package::{Package, PackageDelete, PackageKind};
@@ -71,6 +73,9 @@ macro_rules! mutations {
     (@body TokenPut) => { Token };
     (@body GrantPut) => { Grant };
     (@body PackagePut) => { Package };
+    (@body AccessTokenPut) => { AccessToken };
+    (@body AccessKeyPut) => { AccessKey };
+    (@body QuotaPut) => { Quota };
     (@body $name:ident) => { $name };
 }
 
@@ -119,6 +124,16 @@ mutations! {
     PackagePut = 21,
     /// Deletes a software package.
     PackageDelete = 22,
+    /// Makes an access token.
+    AccessTokenPut = 23,
+    /// Takes an access token away.
+    AccessTokenDelete = 24,
+    /// Makes a pair of access keys.
+    AccessKeyPut = 25,
+    /// Takes a pair of access keys away.
+    AccessKeyDelete = 26,
+    /// Sets how much a repository may hold.
+    QuotaPut = 27,
 }
 
 /// What [`to_bytes`] and [`from_bytes`] work on: every struct of this module.

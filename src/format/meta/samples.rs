@@ -4,7 +4,7 @@ use super::*;
 
 /// One mutation of every kind.
 pub fn samples() -> Vec<Mutation> {
-    [first(), later(), packages()].concat()
+    [first(), later(), packages(), access()].concat()
 }
 
 fn first() -> Vec<Mutation> {
@@ -172,6 +172,33 @@ fn packages() -> Vec<Mutation> {
             created_ms: 11,
         }),
         Mutation::PackageDelete(PackageDelete { id: 26 }),
+    ]
+}
+
+fn access() -> Vec<Mutation> {
+    vec![
+        Mutation::AccessTokenPut(AccessToken {
+            secret_sha256: [0xDD; 32],
+            user: "u".into(),
+            name: "ci".into(),
+            created_ms: 12,
+            expires_ms: Some(13),
+        }),
+        Mutation::AccessTokenDelete(AccessTokenDelete {
+            secret_sha256: [0xDD; 32],
+        }),
+        Mutation::AccessKeyPut(AccessKey {
+            key: "ak".into(),
+            secret: "sk".into(),
+            user: "u".into(),
+            created_ms: 14,
+        }),
+        Mutation::AccessKeyDelete(AccessKeyDelete { key: "ak".into() }),
+        Mutation::QuotaPut(Quota {
+            project: "p".into(),
+            repo: "r".into(),
+            bytes: Some(1 << 40),
+        }),
     ]
 }
 

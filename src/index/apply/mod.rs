@@ -1,6 +1,7 @@
 //! What a mutation does to the rows. Can fail only by I/O; whether a mutation makes sense was
 //! decided before it was written.
 
+mod access;
 mod package;
 mod session;
 mod tree;
@@ -29,12 +30,22 @@ impl Tables<'_> {
             Mutation::NodeMove(moved) => self.move_node(moved)?,
             Mutation::TreeCopy(copy) => self.copy_tree(copy)?,
             Mutation::FolderSweep(sweep) => self.sweep_folder(*sweep)?,
+            Mutation::AccessTokenPut(token) => self.put_access_token(token)?,
+            Mutation::AccessTokenDelete(delete) => {
+                self.access_tokens.remove(&delete.secret_sha256)?;
+            }
+            Mutation::AccessKeyPut(pair) => self.put_access_key(pair)?,
+            Mutation::AccessKeyDelete(delete) => {
+                self.access_keys.remove(delete.key.as_str())?;
+            }
+            Mutation::QuotaPut(quota) => self.put_quota(quota)?,
             Mutation::RepoDelete(delete) => {
                 let (project, name) = (delete.project.as_str(), delete.name.as_str());
                 if let Some(repo) = self.repo(project, name)? {
                     self.dropped.insert(repo.root.0, ())?;
                 }
                 self.repos.remove((project, name))?;
+                self.quotas.remove((project, name))?;
                 let upto = next_text(name);
                 self.retain_grants((project, name, ""), (project, &upto, ""), |_| false)?;
             }
@@ -55,6 +66,7 @@ impl Tables<'_> {
             Mutation::UserDelete(delete) => {
                 self.users.remove(delete.name.as_str())?;
                 self.grants.retain(|(_, _, user), _| user != delete.name)?;
+                self.delete_access(&delete.name)?;
             }
             Mutation::GrantPut(grant) => self.put_grant(grant)?,
             Mutation::TokenPut(token) => {
