@@ -20,12 +20,26 @@ use crate::store::{Budget, Grant, Ingest, Store, StoreError};
 const BATCH_BYTES: usize = 1 << 20;
 /// A batch that needed a grant goes to work after this time, whatever its size.
 const MAX_WAIT: Duration = Duration::from_millis(250);
-/// Of a refused body, this much is read and dropped before the connection closes: clients that send
-/// all before they listen would take a closed connection for a failure, and try again. Packages of
-/// a gigabyte come from such clients.
-const DRAIN_BYTES: usize = 4 << 30;
-/// For at most this long.
-const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How much of a refused body is read and dropped before the connection closes.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    bytes: usize,
+    time: Duration,
+}
+
+impl Drain {
+    /// For files.
+    pub const FILE: Self = Self {
+        bytes: 64 << 20,
+        time: Duration::from_secs(10),
+    };
+    /// For packages: the clients that upload them send a gigabyte before they listen, and take a
+    /// closed connection for a failure of the network.
+    pub const PACKAGE: Self = Self {
+        bytes: 4 << 30,
+        time: Duration::from_secs(30),
+    };
+}
 
 /// The batch that is being collected.
 struct Batch {
@@ -189,10 +203,10 @@ pub async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Bytes, ApiEr
 
 /// Reads what nobody read of a body and drops it, within bounds, beside the answer: a client that
 /// is still sending would otherwise see a broken pipe instead of the answer.
-pub fn drain(mut body: Body) {
+pub fn drain(mut body: Body, most: Drain) {
     tokio::spawn(async move {
         let read = async {
-            let mut left = DRAIN_BYTES;
+            let mut left = most.bytes;
             while let Some(Ok(part)) = body.next().await {
                 match left.checked_sub(part.len()) {
                     Some(rest) => left = rest,
@@ -201,7 +215,7 @@ pub fn drain(mut body: Body) {
             }
         };
         // Late or not: what was not read is given up.
-        let _in_time = tokio::time::timeout(DRAIN_TIME, read).await;
+        let _in_time = tokio::time::timeout(most.time, read).await;
     });
 }
 

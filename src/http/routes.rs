@@ -46,7 +46,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::app::App;
-use super::body::drain;
+use super::body::{Drain, drain};
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::view::failure;
@@ -102,7 +102,13 @@ async fn answer(
         Err(error) => Err(error),
     };
     if unasked || body.is_begun() {
-        drain(body);
+        drain(
+            body,
+            match asked {
+                Some(_) => Drain::PACKAGE,
+                None => Drain::FILE,
+            },
+        );
     }
     let mut response = result.unwrap_or_else(|error| match &asked {
         Some(asked) => asked.failure(&app, &error),
