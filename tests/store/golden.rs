@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
-use packhold::domain::{self, DomainError};
+use packhold::domain;
 use packhold::format::meta::{ManifestRef, Mutation, Relocated, User};
 use packhold::format::record::Kind;
 use packhold::index::Rows;
@@ -19,9 +19,25 @@ use crate::support::noise::noise;
 use crate::support::sim::Sim;
 
 /// What each fixture holds: name of the fixture, and its files with their sha256.
-const FIXTURES: &[(&str, &[(&str, &str)])] = &[("v1.pack", V1), ("v1-trees.pack", TREES)];
+const FIXTURES: &[(&str, &[(&str, &str)])] = &[
+    ("v1.pack", V1),
+    ("v1-trees.pack", TREES),
+    ("v1-packages.pack", PACKAGES),
+];
 
-/// What is reachable in the repository of these tests; see `golden_trees` for the rest.
+/// What is reachable in the repository of these tests; see `golden_packages` for the rest.
+const PACKAGES: &[(&str, &str)] = &[
+    (
+        "/first",
+        "d082dadf1c16bd41edb436e1dc7ef14695f9ad8820344b9f739904a1e0e48e93",
+    ),
+    (
+        "/later",
+        "5ff135f1a0a863cf7ab38b451209d1fd5b9024ae9f4cbf12aa49bd457a1dddca",
+    ),
+];
+
+/// The same; see `golden_trees` for the rest.
 const TREES: &[(&str, &str)] = &[("/empty", EMPTY)];
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -57,6 +73,28 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
+/// The bytes of a fixture.
+pub fn image(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
+}
+
+/// A fixture, opened long after.
+pub fn fixture(name: &str) -> Client {
+    open(&Sim::of_image(image(name)), &Clock::at(1_800_000_000_000))
+}
+
+/// Asserts that what `build` writes is the fixture; with `PACKHOLD_BLESS` it becomes so.
+pub fn assert_written_as_ever(name: &str, build: impl Fn() -> Vec<u8>) {
+    if std::env::var_os("PACKHOLD_BLESS").is_some() {
+        fs::write(folder().join(name), build()).unwrap();
+    }
+    let fixture = image(name);
+    assert!(fixture.len() <= 64 << 10, "{} bytes", fixture.len());
+    // A machine that stands still for a quarter of a second makes an upload flush its chunks early.
+    let built = (0..5).map(|_| build()).find(|built| *built == fixture);
+    assert!(built.is_some(), "what is written has changed");
+}
+
 /// A small store with one of everything, the same on every run.
 fn build() -> Vec<u8> {
     let sim = new_sim();
@@ -72,7 +110,12 @@ fn build() -> Vec<u8> {
     let mut rich = upload("/with metadata");
     rich.metadata = vec![("key".to_owned(), "value".to_owned())];
     client.send(rich, b"and a name with a blank", 100).unwrap();
-    add_user(&client);
+    client.commit(vec![Mutation::UserPut(User {
+        name: "admin".to_owned(),
+        password_phc: "$argon2id$not a hash".to_owned(),
+        admin: true,
+        created_ms: 1_700_000_000_000,
+    })]);
     client.store.close();
     drop(client);
     let client = open(&sim, &clock);
@@ -81,19 +124,6 @@ fn build() -> Vec<u8> {
     client.store.close();
     drop(client);
     sim.image()
-}
-
-fn add_user(client: &Client) {
-    let user = User {
-        name: "admin".to_owned(),
-        password_phc: "$argon2id$not a hash".to_owned(),
-        admin: true,
-        created_ms: 1_700_000_000_000,
-    };
-    let added = client
-        .store
-        .commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::UserPut(user.clone())], ())));
-    added.unwrap().unwrap();
 }
 
 /// Two uploads at once, so that their chunks lie twice.
@@ -133,31 +163,18 @@ fn relocate(client: &Client, sim: &Sim) {
         crc32: word(40),
         codec: 0,
     };
-    let recorded = client
-        .store
-        .commit::<(), DomainError>(move |_, _| Ok((vec![Mutation::Relocated(relocated)], ())));
-    recorded.unwrap().unwrap();
+    client.commit(vec![Mutation::Relocated(relocated)]);
 }
 
 #[test]
 fn the_bytes_on_disk_do_not_change() {
-    let path = folder().join("v1.pack");
-    if std::env::var_os("PACKHOLD_BLESS").is_some() {
-        fs::write(&path, build()).unwrap();
-    }
-    let fixture = fs::read(&path).unwrap();
-    assert!(fixture.len() <= 64 << 10, "{} bytes", fixture.len());
-    // A machine that stands still for a quarter of a second makes an upload flush its chunks early.
-    let built = (0..5).map(|_| build()).find(|built| *built == fixture);
-    assert!(built.is_some(), "what is written has changed");
+    assert_written_as_ever("v1.pack", build);
 }
 
 #[test]
 fn every_fixture_opens_with_its_files() {
     for (name, files) in FIXTURES {
-        let image = fs::read(folder().join(name)).unwrap();
-        let sim = Sim::of_image(image);
-        let client = open(&sim, &Clock::at(1_800_000_000_000));
+        let client = fixture(name);
         let report = client.store.open_report();
         assert_eq!((report.torn_bytes, report.corrupt.len()), (0, 0), "{name}");
         for (path, sha256) in *files {
@@ -173,11 +190,11 @@ fn every_fixture_opens_with_its_files() {
 
 #[test]
 fn the_fixture_has_one_of_everything() {
-    let image = fs::read(folder().join("v1.pack")).unwrap();
+    let image = image("v1.pack");
     for kind in [Kind::Segment, Kind::Leaf, Kind::Root, Kind::Commit] {
         assert!(!frames_of(&image, kind).is_empty(), "{kind:?}");
     }
-    let client = open(&Sim::of_image(image), &Clock::at(1_800_000_000_000));
+    let client = fixture("v1.pack");
     assert_eq!(client.get("/deleted"), None);
     let rows = client.store.rows().unwrap();
     assert!(rows.user("admin").unwrap().unwrap().admin);

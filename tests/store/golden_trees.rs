@@ -3,10 +3,6 @@
 //!
 //! `PACKHOLD_BLESS=1 cargo test --test store golden` writes the fixture anew.
 
-use std::fs;
-use std::path::Path;
-
-use packhold::domain::DomainError;
 use packhold::format::meta::{
     Block, BlockPut, Dialect, FolderSweep, Grant, ManifestRef, Mutation, Node, NodeDelete, NodeId,
     NodeKind, NodeMove, NodePut, Prefix, Project, ProjectDelete, Repo, RepoDelete, Session,
@@ -14,10 +10,10 @@ use packhold::format::meta::{
 };
 use packhold::index::{Counts, Rows};
 
+use crate::golden::{assert_written_as_ever, fixture};
 use crate::support::client::{Client, Clock, new_sim, open};
-use crate::support::sim::Sim;
 
-const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1-trees.pack");
+const FIXTURE: &str = "v1-trees.pack";
 /// sha256 of nothing: the content of all files here.
 const EMPTY: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
@@ -238,19 +234,11 @@ fn build() -> Vec<u8> {
     let client = open(&sim, &Clock::at(1_700_000_000_000));
     client.put("/empty", b"");
     for mutations in [tree(), sessions(), accounts()] {
-        let made = client
-            .store
-            .commit::<(), DomainError>(move |_, _| Ok((mutations.clone(), ())));
-        made.unwrap().unwrap();
+        client.commit(mutations);
     }
     client.store.close();
     drop(client);
     sim.image()
-}
-
-fn fixture() -> Client {
-    let image = fs::read(FIXTURE).unwrap();
-    open(&Sim::of_image(image), &Clock::at(1_800_000_000_000))
 }
 
 /// Name and id of all nodes of a folder, in their order.
@@ -265,18 +253,12 @@ fn children(client: &Client, id: u64) -> Vec<(String, u64)> {
 
 #[test]
 fn the_later_mutations_are_written_as_ever() {
-    if std::env::var_os("PACKHOLD_BLESS").is_some() {
-        fs::write(Path::new(FIXTURE), build()).unwrap();
-    }
-    assert!(
-        fs::read(FIXTURE).unwrap() == build(),
-        "what is written has changed"
-    );
+    assert_written_as_ever(FIXTURE, build);
 }
 
 #[test]
 fn trees_mean_what_they_meant() {
-    let client = fixture();
+    let client = fixture(FIXTURE);
     let is = |id, expected: &[(&str, u64)]| {
         let found = children(&client, id);
         let found: Vec<(&str, u64)> = found.iter().map(|(n, id)| (n.as_str(), *id)).collect();
@@ -308,7 +290,7 @@ fn trees_mean_what_they_meant() {
 
 #[test]
 fn sessions_and_accounts_mean_what_they_meant() {
-    let client = fixture();
+    let client = fixture(FIXTURE);
     let rows = client.store.rows().unwrap();
     let first = rows.session(&[1; 16]).unwrap().unwrap();
     assert_eq!((first.blocks, first.replaced, first.active_ms), (2, 1, 10));

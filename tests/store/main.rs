@@ -10,6 +10,7 @@ mod crashes;
 mod damage;
 mod failures;
 mod golden;
+mod golden_packages;
 mod golden_trees;
 mod index;
 mod model;

@@ -5,8 +5,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
+use packhold::domain::packages::{self, Fields, PackageError, RpmHeader};
 use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, Upload};
 use packhold::format::header::{Chunking, PackHeader};
+use packhold::format::meta::{Blob, Mutation, Package};
 use packhold::format::{PackId, Sha256};
 use packhold::index::Place;
 use packhold::store::{Options, Store, StoreError};
@@ -120,7 +122,27 @@ pub fn upload(path: &str) -> Upload {
     }
 }
 
+/// The fields of a package; there is no RPM.
+pub fn fields(name: &str, version: &str) -> Fields {
+    let header = RpmHeader {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        release: "1.el7".to_owned(),
+        arch: "x86_64".to_owned(),
+        source: false,
+    };
+    Fields::of(&header, "x.rpm").expect("good fields")
+}
+
 impl Client {
+    /// Makes these changes, in one commit.
+    pub fn commit(&self, mutations: Vec<Mutation>) {
+        let made = self
+            .store
+            .commit::<(), DomainError>(move |_, _| Ok((mutations.clone(), ())));
+        made.expect("the store takes it").expect("nobody objects");
+    }
+
     /// Uploads in pieces of `step` bytes.
     ///
     /// # Errors
@@ -194,7 +216,11 @@ impl Client {
             }
             Err(error) => return Err(error),
         };
-        let mut reader = self.store.read(&file.blob, range);
+        self.read(&file.blob, range).map(Some)
+    }
+
+    fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> Result<Vec<u8>, DomainError> {
+        let mut reader = self.store.read(blob, range);
         let mut bytes = Vec::new();
         while reader.remaining() > 0 {
             let before = reader.remaining();
@@ -203,7 +229,58 @@ impl Client {
             assert_eq!(len as u64, before - reader.remaining());
             window.iter().for_each(|part| bytes.extend_from_slice(part));
         }
-        Ok(Some(bytes))
+        Ok(bytes)
+    }
+
+    /// Takes in a package that has these bytes; there need be no RPM in them.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_add(&self, fields: Fields, bytes: &[u8]) -> Result<Package, DomainError> {
+        let mut ingest = packages::begin(&self.store, Some(bytes.len() as u64))?;
+        ingest.push(&Bytes::copy_from_slice(bytes))?;
+        let ingested = ingest.finish()?;
+        let (sender, receiver) = mpsc::channel();
+        packages::finish(
+            &self.store,
+            fields,
+            "tester".to_owned(),
+            ingested,
+            move |added| {
+                sender.send(added).expect("somebody waits");
+            },
+        );
+        receiver.recv().expect("an answer comes")
+    }
+
+    /// Takes in a package that is not there yet.
+    pub fn add(&self, fields: Fields, bytes: &[u8]) -> Package {
+        self.try_add(fields, bytes).expect("the package comes in")
+    }
+
+    /// Deletes a package.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_remove(&self, id: u64) -> Result<(), DomainError> {
+        let outcome = self
+            .store
+            .commit(move |rows, _| Ok((packages::delete(rows, id)?, ())));
+        outcome.map_err(DomainError::from).and_then(|inner| inner)
+    }
+
+    /// A package and its bytes; `None` when there is none of this file name.
+    ///
+    /// # Errors
+    /// What stands in the way of reading it.
+    pub fn try_package(&self, file_name: &str) -> Result<Option<(Package, Vec<u8>)>, DomainError> {
+        let rows = self.store.rows()?;
+        let (package, blob) = match packages::file(&rows, file_name) {
+            Err(DomainError::Package(PackageError::NoFile(_))) => return Ok(None),
+            found => found?,
+        };
+        let bytes = self.read(&blob, 0..u64::MAX)?;
+        Ok(Some((package, bytes)))
     }
 
     /// The bytes of a file; `None` when there is no such file.
