@@ -37,6 +37,35 @@ impl Ids {
     }
 }
 
+/// Whether a mutation only makes space free, and so may use the reserve of a full disk.
+pub(super) fn only_frees(mutation: &Mutation) -> bool {
+    // Every kind is named, so that nobody can add one and forget this.
+    match mutation {
+        Mutation::NodeDelete(_)
+        | Mutation::FolderSweep(_)
+        | Mutation::RepoDelete(_)
+        | Mutation::ProjectDelete(_)
+        | Mutation::SessionDelete(_)
+        | Mutation::TokenDelete(_)
+        | Mutation::UserDelete(_)
+        | Mutation::PackageDelete(_) => true,
+        Mutation::ProjectPut(_)
+        | Mutation::RepoPut(_)
+        | Mutation::NodePut(_)
+        | Mutation::BlobPut(_)
+        | Mutation::UserPut(_)
+        | Mutation::Relocated(_)
+        | Mutation::NodeMove(_)
+        | Mutation::TreeCopy(_)
+        | Mutation::SessionPut(_)
+        | Mutation::SessionTouch(_)
+        | Mutation::BlockPut(_)
+        | Mutation::TokenPut(_)
+        | Mutation::GrantPut(_)
+        | Mutation::PackagePut(_) => false,
+    }
+}
+
 /// A change, whatever it gives and however it refuses itself.
 pub(super) trait Job: Send {
     /// Decides; no mutations when the change refuses itself. May be asked again, when the group

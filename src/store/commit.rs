@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::StoreError;
-use super::change::{Change, Decision, Ids, Job, Outcome};
+use super::change::{Change, Decision, Ids, Job, Outcome, only_frees};
 use super::core::Core;
 use crate::format::meta::Mutation;
 use crate::index::{Batch, Checkpoint, Index, IndexError, Prefix, Rows, Tables};
@@ -400,20 +400,6 @@ fn check_some(
         }
     }
     Ok(all)
-}
-
-/// Whether a mutation only makes space free, and so may use the reserve of a full disk.
-fn only_frees(mutation: &Mutation) -> bool {
-    matches!(
-        mutation,
-        Mutation::NodeDelete(_)
-            | Mutation::FolderSweep(_)
-            | Mutation::RepoDelete(_)
-            | Mutation::ProjectDelete(_)
-            | Mutation::SessionDelete(_)
-            | Mutation::TokenDelete(_)
-            | Mutation::UserDelete(_)
-    )
 }
 
 /// Takes what else waits; and whether the store is being closed.

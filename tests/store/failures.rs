@@ -4,7 +4,7 @@ use packhold::domain::{DomainError, Stored};
 use packhold::format::meta::{Mutation, User};
 use packhold::store::{Outcome, StoreError};
 
-use crate::support::client::{Client, Clock, address, new_sim, open, try_open};
+use crate::support::client::{Client, Clock, address, fields, new_sim, open, try_open};
 use crate::support::noise::noise;
 use crate::support::sim::{Call, Failure, Sim};
 
@@ -96,6 +96,7 @@ fn a_full_disk_when_space_is_asked_for() {
 #[test]
 fn deletes_work_when_only_the_reserve_is_left() {
     let (sim, client) = two_files();
+    let package = client.add(fields("old", "1"), b"a package");
     drop(client);
     let client = open(&sim, &Clock::at(2_000));
     sim.fail_for_ever(Call::Allocate, Failure::Full);
@@ -103,6 +104,9 @@ fn deletes_work_when_only_the_reserve_is_left() {
     assert!(is_full(&client.try_put("/new", b"x")));
     client.delete("/old");
     assert_eq!((client.get("/older"), client.get("/old")), (None, None));
+    assert!(is_full(&client.try_add(fields("new", "1"), b"x")));
+    client.try_remove(package.id).expect("it takes no room");
+    assert_eq!(client.try_package(&package.file_name).unwrap(), None);
     client.assert_clean();
 }
 
