@@ -10,15 +10,23 @@ use crate::support::history::{History, assert_holds, assert_survives};
 use crate::support::noise::{Noise, noise};
 use crate::support::sim::{Call, Failure, Sim};
 
-/// Uploads, overwrites, deletes, and a group of uploads at once.
+/// Uploads, overwrites, deletes, packages, and a group of all that at once.
 fn work(client: &Client, sim: &Sim, history: &History, noise: &mut Noise) {
     for i in 0..4 {
         let len = [0, 700, 9_000, 40_000][i];
         let path = format!("/dir{}/file{}", i % 2, noise.below(5));
         assert!(history.put(client, sim, &path, noise.bytes(len)));
     }
+    let package = |i: u64| format!("package{i}");
+    let (gone, kept) = (package(noise.next()), package(noise.next()));
+    assert!(history.add(client, sim, &gone, noise.bytes(2_000)));
     let shared = noise.bytes(12_000);
     std::thread::scope(|scope| {
+        let (first, second) = (package(noise.next()), package(noise.next()));
+        for (name, bytes) in [(first, shared.clone()), (second, shared.clone())] {
+            scope.spawn(move || assert!(history.add(client, sim, &name, bytes)));
+        }
+        scope.spawn(|| assert!(history.remove(client, sim, &gone)));
         for i in 0..6 {
             let mut bytes = noise.bytes(1_500);
             bytes.extend(&shared);
@@ -30,6 +38,7 @@ fn work(client: &Client, sim: &Sim, history: &History, noise: &mut Noise) {
     assert!(history.delete(client, sim, &format!("/group/{}", noise.below(6))));
     let path = format!("/group/{}", noise.below(6));
     assert!(history.put(client, sim, &path, noise.bytes(3_000)));
+    assert!(history.add(client, sim, &kept, noise.bytes(9_000)));
 }
 
 // The disk keeps, drops and tears what was written since the last sync as it likes, at any moment.
@@ -147,7 +156,7 @@ fn a_failed_background_sync_refuses_the_commit() {
     client.assert_clean();
 }
 
-/// Uploads and deletes while the disk is full now and then; ends with a call that forbids writing.
+/// Uploads, packages and deletes while the disk is full now and then; ends with a call that forbids writing.
 fn work_badly(client: &Client, sim: &Sim, history: &History, noise: &mut Noise, last: Call) {
     for _ in 0..8 {
         if noise.below(3) == 0 {
@@ -155,12 +164,14 @@ fn work_badly(client: &Client, sim: &Sim, history: &History, noise: &mut Noise, 
             sim.fail(Call::Write, noise.next() % 3, Failure::Short(written));
         }
         let path = format!("/f{}", noise.below(6));
+        let package = format!("package{}", noise.below(3));
         let len = noise.below(12_000);
-        if noise.below(4) == 0 {
-            history.delete(client, sim, &path);
-        } else {
-            history.put(client, sim, &path, noise.bytes(len));
-        }
+        match noise.below(8) {
+            0 | 1 => history.delete(client, sim, &path),
+            2 => history.remove(client, sim, &package),
+            3 => history.add(client, sim, &package, noise.bytes(len)),
+            _ => history.put(client, sim, &path, noise.bytes(len)),
+        };
         sim.mend();
     }
     if last == Call::Truncate {

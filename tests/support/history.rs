@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::client::{Client, Clock, open, try_open};
+use packhold::domain::DomainError;
+
+use super::client::{Client, Clock, fields, open, try_open};
 use super::sim::{Op, Sim};
 
 type Content = Option<Arc<Vec<u8>>>;
 
-/// One change: a name, and its content afterwards.
+/// One change: a name, and its content afterwards. Paths begin with a slash; other names are those of
+/// packages.
 struct Change {
     name: String,
     content: Content,
@@ -25,36 +28,57 @@ pub struct History(Arc<Mutex<Vec<Change>>>);
 pub type Allowed = BTreeMap<String, Vec<Content>>;
 
 impl History {
-    fn begin(&self, sim: &Sim, name: &str, content: Content) -> usize {
-        let mut changes = self.0.lock();
-        let number = changes.len();
-        changes.push(Change {
-            name: name.to_owned(),
-            content,
-        });
-        sim.mark(2 * number);
-        number
+    /// Notes what a name is to hold, and does it; whether it was acknowledged.
+    fn change(&self, sim: &Sim, name: &str, content: Content, make: impl FnOnce() -> bool) -> bool {
+        let number = {
+            let mut changes = self.0.lock();
+            let number = changes.len();
+            changes.push(Change {
+                name: name.to_owned(),
+                content,
+            });
+            sim.mark(2 * number);
+            number
+        };
+        let made = make();
+        if made {
+            sim.mark(2 * number + 1);
+        }
+        made
     }
 
     /// Puts a file; whether it was acknowledged.
     pub fn put(&self, client: &Client, sim: &Sim, name: &str, bytes: Vec<u8>) -> bool {
         let content = Arc::new(bytes);
-        let number = self.begin(sim, name, Some(Arc::clone(&content)));
-        let stored = client.try_put(name, &content).is_ok();
-        if stored {
-            sim.mark(2 * number + 1);
-        }
-        stored
+        let put = || client.try_put(name, &content).is_ok();
+        self.change(sim, name, Some(Arc::clone(&content)), put)
     }
 
     /// Deletes a file; whether it was acknowledged.
     pub fn delete(&self, client: &Client, sim: &Sim, name: &str) -> bool {
-        let number = self.begin(sim, name, None);
-        let deleted = client.try_delete(name).is_ok();
-        if deleted {
-            sim.mark(2 * number + 1);
+        self.change(sim, name, None, || client.try_delete(name).is_ok())
+    }
+
+    /// Takes in a package, unless it is there; whether it was acknowledged.
+    pub fn add(&self, client: &Client, sim: &Sim, name: &str, bytes: Vec<u8>) -> bool {
+        if client
+            .try_package(&fields(name, "1").file_name)
+            .is_ok_and(|found| found.is_some())
+        {
+            return false;
         }
-        deleted
+        let content = Arc::new(bytes);
+        let add = || client.try_add(fields(name, "1"), &content).is_ok();
+        self.change(sim, name, Some(Arc::clone(&content)), add)
+    }
+
+    /// Deletes a package, if it is there; whether it was acknowledged.
+    pub fn remove(&self, client: &Client, sim: &Sim, name: &str) -> bool {
+        let found = client.try_package(&fields(name, "1").file_name);
+        let Ok(Some((package, _))) = found else {
+            return false;
+        };
+        self.change(sim, name, None, || client.try_remove(package.id).is_ok())
     }
 
     /// What the disk must hold after a crash behind the first `at` operations of the log.
@@ -80,12 +104,22 @@ impl History {
     }
 }
 
+fn read(client: &Client, name: &str) -> Result<Option<Vec<u8>>, DomainError> {
+    if name.starts_with('/') {
+        return client.try_get(name);
+    }
+    let found = client.try_package(&fields(name, "1").file_name)?;
+    Ok(found.map(|(package, bytes)| {
+        assert_eq!(package.sha256, packhold::digest::sha256(&bytes), "{name}");
+        bytes
+    }))
+}
+
 /// Asserts that a store holds what it must; gives what it holds.
 pub fn assert_holds(client: &Client, allowed: &Allowed, what: &str) -> Allowed {
     let mut found = Allowed::new();
     for (name, contents) in allowed {
-        let bytes = client
-            .try_get(name)
+        let bytes = read(client, name)
             .unwrap_or_else(|error| panic!("{what}: {name} is unreadable: {error}"));
         let fits = contents
             .iter()
@@ -99,8 +133,8 @@ pub fn assert_holds(client: &Client, allowed: &Allowed, what: &str) -> Allowed {
     found
 }
 
-/// Opens a crash image and asserts that it holds what it must, verifies, takes a new upload, and
-/// opens again.
+/// Opens a crash image and asserts that it holds what it must, verifies, takes a new upload and a
+/// new package, and opens again.
 pub fn assert_survives(image: Vec<u8>, allowed: &Allowed, what: &str) {
     let sim = Sim::of_image(image);
     let clock = Clock::at(5_000_000);
@@ -112,11 +146,15 @@ pub fn assert_survives(image: Vec<u8>, allowed: &Allowed, what: &str) {
     let verified = client.store.verify(false).expect("it can be verified");
     assert!(verified.clean, "{what}: {verified:?}");
     client.put("/after", b"the crash");
+    client.add(fields("after", "1"), b"the crash");
     client.store.close();
     drop(client);
     let client = open(&sim, &clock);
     let report = client.store.open_report();
     assert_eq!((report.torn_bytes, report.corrupt.len()), (0, 0), "{what}");
     assert_holds(&client, &found, what);
-    assert_eq!(client.get("/after").as_deref(), Some(&b"the crash"[..]));
+    for name in ["/after", "after"] {
+        let bytes = read(&client, name).expect("it is readable");
+        assert_eq!(bytes.as_deref(), Some(&b"the crash"[..]), "{what}: {name}");
+    }
 }

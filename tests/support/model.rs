@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
+use packhold::domain::DomainError;
+use packhold::domain::packages::{Fields, PackageError};
 use packhold::index::Place;
 use packhold::store::Store;
 
-use super::client::{Client, Clock, new_sim, options, upload};
+use super::client::{Client, Clock, fields, new_sim, options, upload};
 use super::crash;
 use super::noise::{Noise, noise};
 use super::sim::Sim;
@@ -40,6 +42,12 @@ pub enum Step {
     Kill(u8),
     /// Verifies.
     Verify,
+    /// Takes in a package with bytes of a seed.
+    Add(u8, Size, u8),
+    /// Takes in a package with what a file holds.
+    AddFile(u8, u8),
+    /// Deletes a package.
+    Remove(u8),
 }
 
 /// How large a file is.
@@ -61,7 +69,7 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
         .chunks_exact(4)
         .map(|word| {
             let (name, a, b) = (word[1] % 8, word[2], word[3]);
-            match word[0] % 16 {
+            match word[0] % 20 {
                 0..=3 => Step::Put(name, size(a), b),
                 4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
                 6 => Step::PutForADay(name, a),
@@ -71,7 +79,10 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
                 11 => Step::Reopen,
                 12 => Step::Rebuild,
                 13..=14 => Step::Kill(a),
-                _ => Step::Verify,
+                15 => Step::Verify,
+                16 => Step::Add(name, size(a), b),
+                17 => Step::AddFile(name, a % 8),
+                _ => Step::Remove(name),
             }
         })
         .collect()
@@ -94,6 +105,10 @@ struct File {
 /// The store, what it should hold, and the world around it.
 struct World {
     files: BTreeMap<u8, File>,
+    /// Id and bytes of each package.
+    packages: BTreeMap<u8, (u64, Vec<u8>)>,
+    /// The highest id that a package ever had.
+    last_id: u64,
     sim: Sim,
     /// What the disk held when `sim` was made.
     start: Vec<u8>,
@@ -108,6 +123,8 @@ pub fn run(program: &[Step]) {
     let sim = new_sim();
     let mut world = World {
         files: BTreeMap::new(),
+        packages: BTreeMap::new(),
+        last_id: 0,
         start: sim.image(),
         sim,
         clock: Clock::at(1_000_000),
@@ -131,6 +148,20 @@ fn path(name: u8) -> String {
         0 => format!("/{name}"),
         _ => format!("/folder{}/{name}", name % 3),
     }
+}
+
+fn bytes_of(size: Size, seed: u8) -> Vec<u8> {
+    let len = match size {
+        Size::Empty => 0,
+        Size::Small(len) => usize::from(len),
+        Size::Middle => 3_000 + usize::from(seed) * 20,
+        Size::Large => 150_000 + usize::from(seed) * 500,
+    };
+    noise(u64::from(seed), len)
+}
+
+fn package(name: u8) -> Fields {
+    fields(&format!("package{name}"), "1")
 }
 
 impl World {
@@ -157,15 +188,7 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Put(name, size, seed) => {
-                let len = match size {
-                    Size::Empty => 0,
-                    Size::Small(len) => usize::from(len),
-                    Size::Middle => 3_000 + usize::from(seed) * 20,
-                    Size::Large => 150_000 + usize::from(seed) * 500,
-                };
-                self.put(name, noise(u64::from(seed), len), None);
-            }
+            Step::Put(name, size, seed) => self.put(name, bytes_of(size, seed), None),
             Step::Copy(name, of, changed) => {
                 let Some(file) = self.files.get(&of) else {
                     return;
@@ -195,6 +218,13 @@ impl World {
             }
             Step::Kill(seed) => self.kill(seed),
             Step::Verify => self.client().assert_clean(),
+            Step::Add(name, size, seed) => self.add(name, bytes_of(size, seed)),
+            Step::AddFile(name, of) => {
+                if let Some(file) = self.files.get(&of) {
+                    self.add(name, file.bytes.clone());
+                }
+            }
+            Step::Remove(name) => self.remove(name),
         }
         self.compare();
     }
@@ -207,6 +237,25 @@ impl World {
         let expires_ms = node.expires_ms;
         assert_eq!(expires_ms.is_some(), expires_days.is_some());
         self.files.insert(name, File { bytes, expires_ms });
+    }
+
+    fn add(&mut self, name: u8, bytes: Vec<u8>) {
+        let added = self.client().try_add(package(name), &bytes);
+        if self.packages.contains_key(&name) {
+            let exists = matches!(added, Err(DomainError::Package(PackageError::Exists(_))));
+            assert!(exists, "{added:?}");
+            return;
+        }
+        let id = added.expect("the package comes in").id;
+        assert!(id > self.last_id, "{id} was given before");
+        self.last_id = id;
+        self.packages.insert(name, (id, bytes));
+    }
+
+    fn remove(&mut self, name: u8) {
+        if let Some((id, _)) = self.packages.remove(&name) {
+            self.client().try_remove(id).expect("it is there");
+        }
     }
 
     fn is_live(&self, file: &File) -> bool {
@@ -242,6 +291,11 @@ impl World {
             let found = self.client().get(&path(name));
             let expected = file.map(|f| &f.bytes);
             assert!(found.as_ref() == expected, "{} differs", path(name));
+            let found = self.client().try_package(&package(name).file_name);
+            let found = found.expect("the package is readable");
+            let found = found.map(|(package, bytes)| (package.id, bytes));
+            let expected = self.packages.get(&name);
+            assert!(found.as_ref() == expected, "package {name} differs");
         }
     }
 }
