@@ -1,12 +1,14 @@
 //! Software packages: the API of OCP, by seeds 000 to 002 and what real clients of it do.
 
-mod answers;
+pub mod answers;
 mod companions;
 mod concurrent;
+mod damage;
 mod dedup;
 mod delete;
 mod download;
 mod forms;
+mod full;
 mod hostile;
 mod names;
 mod pages;
@@ -30,12 +32,12 @@ use crate::wire::{Answer, Call};
 use answers::data;
 
 /// Where packages are.
-const PACKAGES: &str = "/api/v2/software-packages";
+pub const PACKAGES: &str = "/api/v2/software-packages";
 /// Where their files are.
 const FILES: &str = "/api/v2/files/sys-package";
 
 /// sha1 in hex.
-fn sha1(bytes: &[u8]) -> String {
+pub fn sha1(bytes: &[u8]) -> String {
     hex::encode(sha1::Sha1::digest(bytes))
 }
 
@@ -90,13 +92,13 @@ fn total(service: &Service) -> u64 {
 
 /// A package's id.
 #[track_caller]
-fn id(package: &Value) -> u64 {
+pub fn id(package: &Value) -> u64 {
     package["id"].as_u64().expect("an id is a number")
 }
 
 /// What a key of a package says.
 #[track_caller]
-fn text<'a>(package: &'a Value, key: &str) -> &'a str {
+pub fn text<'a>(package: &'a Value, key: &str) -> &'a str {
     let value = package[key].as_str();
     value.unwrap_or_else(|| panic!("no text `{key}`: {package}"))
 }
@@ -113,7 +115,7 @@ fn delete(service: &Service, id: impl Display) -> Answer {
 
 /// The request for a package's file, as its `downloadUrl` says.
 #[track_caller]
-fn download(package: &Value) -> Call {
+pub fn download(package: &Value) -> Call {
     let url = text(package, "downloadUrl");
     let target = url.strip_prefix("http://test");
     Call::new("GET", target.expect("a URL of this service"))
