@@ -1,4 +1,4 @@
-//! Many clients on the same few paths. Every download is one whole version that somebody uploaded,
+//! Many clients on the same few paths and packages. Every download is one whole version that somebody uploaded,
 //! and what was acknowledged is exactly what the pack says happened, in the pack's order.
 //!
 //! The order of the commits is read from the pack, where every node tells who made or moved it. So
@@ -7,7 +7,10 @@
 //! it must give what the service shows in the end.
 //! `PACKHOLD_CONSISTENCY_OPERATIONS=20000` lets each client do more.
 
+mod packages;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use packhold::format::Sha256;
@@ -20,6 +23,7 @@ use crate::noise::Noise;
 use crate::service::{Service, call, get, put, sha256};
 use crate::sim::Sim;
 use crate::wire::{Answer, Call, Wire};
+use packages::Shelf;
 
 const CLIENTS: u64 = 16;
 const FOLDERS: [&str; 2] = ["x", "y"];
@@ -28,6 +32,15 @@ const NAMES: usize = 4;
 /// A change that a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
+    /// A package.
+    Add {
+        id: u64,
+        file_name: String,
+        content: Sha256,
+    },
+    Remove {
+        id: u64,
+    },
     Put {
         path: String,
         content: Sha256,
@@ -65,6 +78,7 @@ struct Client<'a> {
     name: String,
     sent: &'a Sent,
     noise: Noise,
+    address: SocketAddr,
     wire: Wire,
     /// Changes that were acknowledged.
     done: Vec<Change>,
@@ -78,6 +92,7 @@ impl<'a> Client<'a> {
             name: format!("client{seed}"),
             sent,
             noise: Noise::new(seed),
+            address: service.address,
             wire: service.connect(),
             done: Vec::new(),
             refused: 0,
@@ -87,7 +102,7 @@ impl<'a> Client<'a> {
 
     fn work(mut self) -> Self {
         for _ in 0..operations() {
-            match self.noise.below(10) {
+            match self.noise.below(14) {
                 0..=3 => self.upload(),
                 4 => {
                     let path = self.path();
@@ -96,7 +111,11 @@ impl<'a> Client<'a> {
                 5 => self.rename(),
                 6 => self.copy(),
                 7 => self.list(),
-                _ => self.download(),
+                8 | 9 => self.download(),
+                10 => self.add_package(),
+                11 => self.remove_package(),
+                12 => drop(self.list_packages()),
+                _ => self.download_package(),
             }
         }
         self
@@ -205,7 +224,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The mutations of the tree, in the order of the log.
+/// All mutations, in the order of the log.
 fn logged(service: &Service) -> Vec<Mutation> {
     let image = std::fs::read(service.pack()).expect("the pack");
     let pack_id = PackHeader::decode(&image).expect("a header").pack_id;
@@ -231,6 +250,7 @@ struct Replay {
     open: HashMap<String, VecDeque<Change>>,
     /// Deletes: a log does not tell whose they are, and it does not matter.
     deletes: HashMap<String, usize>,
+    packages: Shelf,
 }
 
 impl Replay {
@@ -239,6 +259,7 @@ impl Replay {
         for change in done {
             match change {
                 Change::Delete { path } => *self.deletes.entry(path).or_default() += 1,
+                Change::Remove { id } => self.packages.expect_removal(id),
                 change => {
                     let open = self.open.entry(name.to_owned()).or_default();
                     open.push_back(change);
@@ -292,6 +313,11 @@ impl Replay {
                 assert!(before.is_none(), "nothing is renamed over a file");
                 assert_eq!(done, Change::Rename { from, to });
             }
+            Mutation::PackagePut(package) => {
+                let told = self.next(&package.created_by);
+                self.packages.add(package, told);
+            }
+            Mutation::PackageDelete(delete) => self.packages.remove(delete.id),
             _ => {}
         }
     }
@@ -344,6 +370,7 @@ fn prepared() -> Service {
         });
         let call = Call::new("POST", "/auth/api/user/create/repo").body(user.to_string());
         assert_eq!(service.send(&admin(call)).verdict(), (200, 0));
+        packages::permit(&service, &name);
     }
     service
 }
@@ -396,6 +423,7 @@ fn what_many_clients_do_at_once_is_what_they_do_one_after_the_other() {
             assert_eq!(shown, expected, "{path}");
         }
     }
+    replay.packages.assert_shown(&service);
     let report = service.store.verify(false).expect("it runs");
     assert!(report.clean, "{report:?}");
 }
