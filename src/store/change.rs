@@ -48,7 +48,9 @@ pub(super) fn only_frees(mutation: &Mutation) -> bool {
         | Mutation::SessionDelete(_)
         | Mutation::TokenDelete(_)
         | Mutation::UserDelete(_)
-        | Mutation::PackageDelete(_) => true,
+        | Mutation::PackageDelete(_)
+        | Mutation::AccessTokenDelete(_)
+        | Mutation::AccessKeyDelete(_) => true,
         Mutation::ProjectPut(_)
         | Mutation::RepoPut(_)
         | Mutation::NodePut(_)
@@ -62,7 +64,10 @@ pub(super) fn only_frees(mutation: &Mutation) -> bool {
         | Mutation::BlockPut(_)
         | Mutation::TokenPut(_)
         | Mutation::GrantPut(_)
-        | Mutation::PackagePut(_) => false,
+        | Mutation::PackagePut(_)
+        | Mutation::AccessTokenPut(_)
+        | Mutation::AccessKeyPut(_)
+        | Mutation::QuotaPut(_) => false,
     }
 }
 
