@@ -11,7 +11,7 @@ use packhold::domain::packages::Fields;
 use packhold::format::meta::{
     Grant, Mutation, Package, PackageDelete, PackageKind, User, UserDelete,
 };
-use packhold::index::{Field, Filter, Index, Match, PackageQuery, Place, Rows};
+use packhold::index::{Field, Filter, Index, Match, Place, Rows};
 use packhold::store::{Access, Options, Store};
 use sha1::{Digest, Sha1};
 
@@ -181,21 +181,6 @@ fn left() -> [(Package, Vec<u8>); 6] {
     ]
 }
 
-/// The ids that a query finds.
-fn ids(client: &Client, keyword: Option<&str>, filters: Vec<Filter>, order: Field) -> Vec<u64> {
-    let found = client.store.rows().unwrap().packages(&PackageQuery {
-        keyword: keyword.map(str::to_owned),
-        filters,
-        order,
-        descending: false,
-        skip: 0,
-        limit: 100,
-    });
-    let found = found.unwrap();
-    assert_eq!(found.total, found.packages.len() as u64);
-    found.packages.iter().map(|package| package.id).collect()
-}
-
 fn assert_means_what_it_meant(client: &Client) {
     let rows = client.store.rows().unwrap();
     for (package, bytes) in left() {
@@ -233,17 +218,17 @@ fn assert_means_what_it_meant(client: &Client) {
 }
 
 fn assert_finds(client: &Client) {
-    let all = |order| ids(client, None, Vec::new(), order);
+    let all = |order| client.package_ids(None, Vec::new(), order);
     assert_eq!(all(Field::Id), [1, 2, 3, 5, 300, 70_000]);
     assert_eq!(all(Field::Name), [300, 70_000, 1, 2, 3, 5]);
     assert_eq!(all(Field::Version), [300, 1, 2, 3, 5, 70_000]);
     assert_eq!(all(Field::Size), [2, 3, 300, 70_000, 1, 5]);
     assert_eq!(all(Field::Created), [300, 70_000, 1, 2, 3, 5]);
-    let keyword = |keyword| ids(client, Some(keyword), Vec::new(), Field::Id);
+    let keyword = |keyword| client.package_ids(Some(keyword), Vec::new(), Field::Id);
     assert_eq!(keyword("OceanBase"), [2, 3]);
     assert_eq!(keyword("far"), [300, 70_000]);
     assert!(keyword("before").is_empty());
-    let only = |field, any| ids(client, None, vec![Filter { field, any }], Field::Id);
+    let only = |field, any| client.package_ids(None, vec![Filter { field, any }], Field::Id);
     let kind = |kind: PackageKind| vec![Match::Is(kind.name().to_owned())];
     assert_eq!(
         only(Field::Kind, kind(PackageKind::Other)),

@@ -10,7 +10,7 @@ use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, 
 use packhold::format::header::{Chunking, PackHeader};
 use packhold::format::meta::{Blob, Mutation, Package};
 use packhold::format::{PackId, Sha256};
-use packhold::index::Place;
+use packhold::index::{Field, Filter, PackageQuery, Place, Rows};
 use packhold::store::{Options, Store, StoreError};
 
 use super::sim::Sim;
@@ -267,6 +267,27 @@ impl Client {
             .store
             .commit(move |rows, _| Ok((packages::delete(rows, id)?, ())));
         outcome.map_err(DomainError::from).and_then(|inner| inner)
+    }
+
+    /// The ids of the packages that are asked for.
+    pub fn package_ids(
+        &self,
+        keyword: Option<&str>,
+        filters: Vec<Filter>,
+        order: Field,
+    ) -> Vec<u64> {
+        let rows = self.store.rows().expect("there is an index");
+        let found = rows.packages(&PackageQuery {
+            keyword: keyword.map(str::to_owned),
+            filters,
+            order,
+            descending: false,
+            skip: 0,
+            limit: 100,
+        });
+        let found = found.expect("the rows are readable");
+        assert_eq!(found.total, found.packages.len() as u64);
+        found.packages.iter().map(|package| package.id).collect()
     }
 
     /// A package and its bytes; `None` when there is none of this file name.

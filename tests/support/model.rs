@@ -9,7 +9,7 @@ use bytes::Bytes;
 use packhold::digest::Wanted;
 use packhold::domain::DomainError;
 use packhold::domain::packages::{Fields, PackageError};
-use packhold::index::Place;
+use packhold::index::{Field, Place};
 use packhold::store::Store;
 
 use super::client::{Client, Clock, fields, new_sim, options, upload};
@@ -69,7 +69,7 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
         .chunks_exact(4)
         .map(|word| {
             let (name, a, b) = (word[1] % 8, word[2], word[3]);
-            match word[0] % 20 {
+            match word[0] % 22 {
                 0..=3 => Step::Put(name, size(a), b),
                 4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
                 6 => Step::PutForADay(name, a),
@@ -80,8 +80,8 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
                 12 => Step::Rebuild,
                 13..=14 => Step::Kill(a),
                 15 => Step::Verify,
-                16 => Step::Add(name, size(a), b),
-                17 => Step::AddFile(name, a % 8),
+                16..=17 => Step::Add(name, size(a), b),
+                18 => Step::AddFile(name, a % 8),
                 _ => Step::Remove(name),
             }
         })
@@ -160,8 +160,13 @@ fn bytes_of(size: Size, seed: u8) -> Vec<u8> {
     noise(u64::from(seed), len)
 }
 
-fn package(name: u8) -> Fields {
-    fields(&format!("package{name}"), "1")
+/// Few, so that many are deleted and come again.
+fn package(name: u8) -> u8 {
+    name % 3
+}
+
+fn package_fields(package: u8) -> Fields {
+    fields(&format!("package{package}"), "1")
 }
 
 impl World {
@@ -218,13 +223,13 @@ impl World {
             }
             Step::Kill(seed) => self.kill(seed),
             Step::Verify => self.client().assert_clean(),
-            Step::Add(name, size, seed) => self.add(name, bytes_of(size, seed)),
+            Step::Add(name, size, seed) => self.add(package(name), bytes_of(size, seed)),
             Step::AddFile(name, of) => {
                 if let Some(file) = self.files.get(&of) {
-                    self.add(name, file.bytes.clone());
+                    self.add(package(name), file.bytes.clone());
                 }
             }
-            Step::Remove(name) => self.remove(name),
+            Step::Remove(name) => self.remove(package(name)),
         }
         self.compare();
     }
@@ -240,7 +245,7 @@ impl World {
     }
 
     fn add(&mut self, name: u8, bytes: Vec<u8>) {
-        let added = self.client().try_add(package(name), &bytes);
+        let added = self.client().try_add(package_fields(name), &bytes);
         if self.packages.contains_key(&name) {
             let exists = matches!(added, Err(DomainError::Package(PackageError::Exists(_))));
             assert!(exists, "{added:?}");
@@ -291,11 +296,19 @@ impl World {
             let found = self.client().get(&path(name));
             let expected = file.map(|f| &f.bytes);
             assert!(found.as_ref() == expected, "{} differs", path(name));
-            let found = self.client().try_package(&package(name).file_name);
+        }
+        for name in 0..3 {
+            let file_name = package_fields(name).file_name;
+            let found = self.client().try_package(&file_name);
             let found = found.expect("the package is readable");
             let found = found.map(|(package, bytes)| (package.id, bytes));
             let expected = self.packages.get(&name);
             assert!(found.as_ref() == expected, "package {name} differs");
         }
+        let mut ids: Vec<u64> = self.packages.values().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        // All have the same kind, so they come by id.
+        let found = self.client().package_ids(None, Vec::new(), Field::Kind);
+        assert_eq!(found, ids);
     }
 }
