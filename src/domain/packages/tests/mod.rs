@@ -4,6 +4,7 @@ mod hostile;
 mod judge;
 mod names;
 mod rules;
+mod seeds;
 
 use super::{HeaderReader, PackageError, RpmHeader};
 
