@@ -183,19 +183,24 @@ fn address(name: &str) -> Address {
     Address::new("bench", "files", name).expect("an address")
 }
 
-/// A server on a free port of the loopback, with a store of its own.
+/// A server on a free port of the loopback.
 pub struct Server {
     pub store: Store,
     address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Server {
     pub fn start() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = Store::open(&dir.path().join("b.pack"), Options::default()).expect("a store");
+        Self::on(store, Some(dir))
+    }
+
+    /// A server of a store; it keeps the folder that the store is in, if it is given one.
+    pub fn on(store: Store, dir: Option<tempfile::TempDir>) -> Self {
         let config = Config {
             no_auth: true,
             ..Config::default()
