@@ -36,10 +36,7 @@ pub async fn download(
     body: &mut Body,
 ) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let [.., project, repo] = request.service_path() else {
-        return Err(request.no_route());
-    };
-    let repo = Address::new(project, repo, "")?;
+    let repo = request.repo()?;
     let may = {
         let (app, repo) = (Arc::clone(&app), repo.clone());
         blocking(move || authorize(&app.store.rows()?, &principal, Action::Read, &repo))

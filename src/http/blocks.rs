@@ -15,7 +15,6 @@ use super::error::ApiError;
 use super::generic::{declared, upload};
 use super::params;
 use super::request::{Body, Request};
-use super::routes::not_allowed;
 use super::stream::{Steps, respond};
 use super::view::{Nothing, json_headers, success};
 use crate::domain::Address;
@@ -64,14 +63,6 @@ pub fn dialect_of_put(headers: &HeaderMap) -> Result<Option<Dialect>, ApiError> 
     }
 }
 
-/// The dialect of `/generic/separate` and `/generic/block`.
-pub fn dialect_of(word: &str) -> Dialect {
-    match word {
-        "separate" => Dialect::Offset,
-        _ => Dialect::Sequence,
-    }
-}
-
 /// `/generic/{separate,block}/{project}/{repo}/{path}`.
 ///
 /// # Errors
@@ -82,7 +73,7 @@ pub async fn session(
     dialect: Dialect,
 ) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let address = request.address(&request.service_path()[2..])?;
+    let address = request.place()?;
     session_as(app, request, (principal, address), dialect).await
 }
 
@@ -101,7 +92,8 @@ pub async fn session_as(
         Method::GET => list(app, request, at, dialect).await,
         Method::PUT => complete(app, request, at, dialect).await,
         Method::DELETE => abort(app, request, at, dialect).await,
-        ref method => not_allowed(method, "GET, POST, PUT, DELETE"),
+        // The route has no others.
+        _ => Err(request.no_route()),
     }
 }
 

@@ -34,7 +34,7 @@ const MD5: &str = "x-bkrepo-md5";
 /// [`ApiError`].
 pub async fn put(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let address = request.address(&request.service_path()[1..])?;
+    let address = request.place()?;
     put_as(app, request, body, principal, address).await
 }
 
@@ -152,7 +152,7 @@ fn precondition(request: &Request) -> Precondition {
 /// [`ApiError`].
 pub async fn get(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let address = request.address(&request.service_path()[1..])?;
+    let address = request.place()?;
     get_as(app, request, principal, address).await
 }
 
@@ -214,7 +214,7 @@ pub async fn get_as(
 /// [`ApiError`].
 pub async fn delete(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let address = request.address(&request.service_path()[1..])?;
+    let address = request.place()?;
     let (done, outcome) = waiting();
     let deleting = Arc::clone(&app);
     blocking(move || {

@@ -1,9 +1,9 @@
 //! The façade: HTTP over warp. The only home of status codes, JSON and header names.
 //!
-//! `routes` is the whole API on one page. Handlers give `Result<Response, ApiError>`; `error`
+//! `api` is the whole API on one page. Handlers give `Result<Response, ApiError>`; `error`
 //! alone turns an error into a status and a code. A warp rejection means only "not my route".
 
-mod accounts;
+mod api;
 mod app;
 mod archive;
 pub mod artifact;
@@ -29,6 +29,7 @@ mod projects;
 pub mod range;
 mod repos;
 mod request;
+mod route;
 mod routes;
 mod server;
 mod stream;
@@ -37,6 +38,7 @@ mod temporary;
 mod users;
 mod view;
 
+pub use api::endpoints;
 pub use app::{App, Config};
 pub use links::public_url;
 pub use server::serve;

@@ -173,20 +173,14 @@ pub async fn list(app: Arc<App>, request: Request, project: String) -> Result<Re
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn page(
-    app: Arc<App>,
-    request: Request,
-    project: String,
-    number: &str,
-    size: &str,
-) -> Result<Response, ApiError> {
+pub async fn page(app: Arc<App>, request: Request, project: String) -> Result<Response, ApiError> {
     let parse = |text: &str, name| {
         let number: Result<i64, _> = text.parse();
         let number = number.map_err(|_| ApiError::Parameter(name))?;
         Ok::<_, ApiError>(u64::try_from(number).unwrap_or(0).max(1))
     };
-    let number = parse(number, "pageNumber")?;
-    let size = parse(size, "pageSize")?.min(MAX_PAGE);
+    let number = parse(&request.word(1), "pageNumber")?;
+    let size = parse(&request.word(2), "pageSize")?.min(MAX_PAGE);
     let page = read_page(&app, &request, project, number, size).await?;
     Ok(success(&request.trace, Some(page)))
 }

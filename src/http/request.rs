@@ -75,6 +75,8 @@ pub struct Request {
     pub method: Method,
     /// Path, percent-decoded, split; no segment is empty.
     pub segments: Vec<String>,
+    /// Those that stand where the pattern of its route has names.
+    pub bound: Vec<String>,
     /// Query, as it came.
     pub query: String,
     /// Headers.
@@ -106,6 +108,7 @@ impl Request {
                 .filter(|segment| !segment.is_empty())
                 .map(str::to_owned)
                 .collect(),
+            bound: Vec::new(),
             query,
             headers,
             peer: None,
@@ -118,15 +121,31 @@ impl Request {
         service_path(&self.segments)
     }
 
-    /// The address in `/generic/{project}/{repo}/{path}`, given the segments behind `generic`.
+    /// The address of a route that has `{project}/{repo}/{path..}`.
     ///
     /// # Errors
-    /// [`ApiError::NoRoute`] without project and repository, [`ApiError::Domain`] for bad ones.
-    pub fn address(&self, segments: &[String]) -> Result<Address, ApiError> {
-        let [project, repo, path @ ..] = segments else {
+    /// [`ApiError::Domain`] for a bad one.
+    pub fn place(&self) -> Result<Address, ApiError> {
+        let [project, repo, path @ ..] = self.bound.as_slice() else {
             return Err(self.no_route());
         };
         Ok(Address::new(project, repo, &path.join("/"))?)
+    }
+
+    /// The repository of a route that has `{project}/{repo}`.
+    ///
+    /// # Errors
+    /// [`ApiError::Domain`] for a bad one.
+    pub fn repo(&self) -> Result<Address, ApiError> {
+        let [project, repo, ..] = self.bound.as_slice() else {
+            return Err(self.no_route());
+        };
+        Ok(Address::new(project, repo, "")?)
+    }
+
+    /// The word that stands for a name of the route's pattern; the first is 0.
+    pub fn word(&self, at: usize) -> String {
+        self.bound.get(at).cloned().unwrap_or_default()
     }
 
     /// The error for a path that is no route.
@@ -147,9 +166,14 @@ impl Request {
 
 /// The segments behind what gateways put in front.
 pub fn service_path<S: AsRef<str>>(segments: &[S]) -> &[S] {
-    let words: Vec<&str> = segments.iter().take(3).map(AsRef::as_ref).collect();
+    let words: Vec<&str> = segments.iter().take(4).map(AsRef::as_ref).collect();
     let skip = match words.as_slice() {
-        ["bkrepo", "api", "service" | "build" | "user"] => 3,
+        [
+            "bkrepo",
+            "api",
+            "service" | "build" | "user",
+            "generic" | "repository" | "auth",
+        ] => 3,
         ["api" | "web", "generic" | "repository" | "auth", ..] => 1,
         _ => 0,
     };
@@ -217,10 +241,10 @@ mod tests {
             "/web/generic/p/r/%2Fa/b",
             "/bkrepo/api/build/generic/p/r/a%2Fb",
         ] {
-            let request = request(path);
-            let segments = request.service_path();
-            assert_eq!(segments[0], "generic", "{path}");
-            let address = request.address(&segments[1..]).unwrap();
+            let mut request = request(path);
+            assert_eq!(request.service_path()[0], "generic", "{path}");
+            request.bound = request.service_path()[1..].to_vec();
+            let address = request.place().unwrap();
             assert_eq!(
                 (address.project.as_str(), address.repo.as_str()),
                 ("p", "r"),
@@ -237,6 +261,11 @@ mod tests {
             ("/web/auth/api/user/list", "auth"),
             ("/bkrepo/api/user/repository/api/repo/list/p", "repository"),
             ("/repository/api/project/list", "repository"),
+            // Before others they do not.
+            ("/bkrepo/api/user/packhold/stats", "bkrepo"),
+            ("/bkrepo/api/service/api/v2/info", "bkrepo"),
+            ("/web/metrics", "web"),
+            ("/web/api/generic/p/r/f", "web"),
         ] {
             assert_eq!(request(path).service_path()[0], service, "{path}");
         }

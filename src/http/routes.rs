@@ -1,39 +1,5 @@
-//! The API on one page.
-//!
-//! | method | path | handler |
-//! |---|---|---|
-//! | `PUT` | `/generic/{project}/{repo}/{path}` | [`generic::put`] |
-//! | `GET`, `HEAD` | `/generic/{project}/{repo}/{path}` | [`generic::get`] |
-//! | `DELETE` | `/generic/{project}/{repo}/{path}` | [`generic::delete`] |
-//! | `PUT` with `X-BKREPO-UPLOAD-ID` | the same | a block: [`blocks::put`] |
-//! | `GET`, `POST` | `/generic/batch/{project}/{repo}` | [`batch::download`] |
-//! | `GET` | `/generic/detail/{project}/{repo}/{path}` | [`nodes::read::detail`] |
-//! | `POST` | `/generic/{project}/{repo}/search` | [`nodes::search::search`] |
-//! | | `/repository/api/{node,metadata}/...` | [`nodes`] |
-//! | `POST`, `GET`, `PUT`, `DELETE` | `/generic/{separate,block}/{project}/{repo}/{path}` | begin, list, complete, abort: [`blocks::session`] |
-//! | `POST` | `/generic/temporary/{url,token}/create` | [`temporary::create`](super::temporary::create) |
-//! | the same four | `/generic/temporary/{separate,block}/{project}/{repo}/{path}` | [`blocks::session_as`] |
-//! | `GET`, `HEAD` | `/generic/temporary/download/{project}/{repo}/{path}` | [`temporary::download`](super::temporary::download) |
-//! | `PUT` | `/generic/temporary/upload/{project}/{repo}/{path}` | [`temporary::upload`](super::temporary::upload) |
-//! | `POST`, `GET`, `HEAD` | `/repository/api/share/{project}/{repo}/{path}` | [`temporary::share`](super::temporary::share) |
-//! | `POST` | `/repository/api/project[/create]` | [`projects::create`](super::projects::create) |
-//! | `GET` | `/repository/api/project/{list,exist/{p},info/{p}}` | [`projects`](super::projects) |
-//! | `DELETE` | `/repository/api/project/delete/{p}` | [`projects::delete`](super::projects::delete) |
-//! | `POST` | `/repository/api/repo[/create]`, `/repo/update/{p}/{r}` | [`repos`](super::repos) |
-//! | `GET` | `/repository/api/repo/{info,exist}/{p}/{r}`, `/list/{p}`, `/page/{p}/{n}/{size}` | [`repos`](super::repos) |
-//! | `DELETE` | `/repository/api/repo/delete/{p}/{r}` | [`repos::delete`](super::repos::delete) |
-//! | `GET`, `HEAD` | `/repository/actuator/{info,health}` | [`ops::info`] |
-//! | `POST` | `/auth/api/user/create[/{project,repo}]` | [`users::create`](super::users::create) |
-//! | `GET` | `/auth/api/user/{list,{user}}` | [`users`](super::users) |
-//! | `PUT`, `DELETE` | `/auth/api/user/{user}` | [`users`](super::users) |
-//! | | `/api/v2/...`, `/api/status` | [`ocp`] |
-//! | `GET`, `PUT` | `/packhold/grants` | [`users::grant`](super::users::grant) |
-//! | `GET` | `/packhold/stats` | [`ops::stats`] |
-//! | `POST` | `/packhold/verify` | [`ops::verify`] |
-//! | `GET` | `/metrics` | [`ops::metrics`] |
-//! | `GET`, `HEAD` | `/healthz`, `/readyz` | [`ops::healthy`], [`ops::ready`] |
-//!
-//! `/generic`, `/repository` and `/auth` are also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
+//! Requests come in here: each gets its trace and its answer in the right envelope, and is logged.
+//! Which handler answers it is said by the table in `api`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -45,12 +11,14 @@ use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
+use super::api::ROUTES;
 use super::app::App;
 use super::body::{Drain, drain};
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
+use super::route::dispatch;
 use super::view::failure;
-use super::{accounts, batch, blocks, cors, generic, nodes, ocp, ops};
+use super::{cors, ocp};
 use crate::metrics;
 
 /// Every route.
@@ -97,7 +65,7 @@ async fn answer(
         }
         Ok(request) => {
             let request = Request { peer, ..request };
-            dispatch(Arc::clone(&app), request, &mut body).await
+            dispatch(ROUTES, Arc::clone(&app), request, &mut body).await
         }
         Err(error) => Err(error),
     };
@@ -126,61 +94,6 @@ async fn answer(
         "answered"
     );
     response
-}
-
-/// Which handler a request goes to.
-async fn dispatch(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
-    let path = request.service_path().to_vec();
-    let words: Vec<&str> = path.iter().map(String::as_str).collect();
-    let method = request.method.clone();
-    match (words.as_slice(), &method) {
-        (["generic", "batch", _, _], &Method::GET | &Method::POST) => {
-            batch::download(app, request, body).await
-        }
-        (["generic", "batch", _, _], _) => not_allowed(&method, "GET, POST"),
-        (["generic", name @ ("separate" | "block"), ..], _) => {
-            blocks::session(app, request, blocks::dialect_of(name)).await
-        }
-        (["generic", "temporary", ..], _) => accounts::temporary(app, request, body).await,
-        (["generic", "detail", _, _, ..], &Method::GET) => {
-            let address = request.address(&path[2..])?;
-            nodes::read::detail(app, request, address).await
-        }
-        (["generic", "detail", _, _, ..], _) => not_allowed(&method, "GET"),
-        (["generic", _, _, "search"], &Method::POST) => {
-            let repo = request.address(&path[1..3])?;
-            nodes::search::search(app, request, body, Some(repo)).await
-        }
-        (["repository", "api", "node" | "metadata", ..], _) => {
-            nodes::dispatch(app, request, body).await
-        }
-        (["generic", _, _, ..], &Method::PUT) => generic::put(app, request, body).await,
-        (["generic", _, _, ..], &Method::GET | &Method::HEAD) => generic::get(app, request).await,
-        (["generic", _, _, ..], &Method::DELETE) => generic::delete(app, request).await,
-        (["repository", "api", "share", ..], _) => accounts::share(app, request, body).await,
-        (["repository", "api", "project", ..], _) => accounts::project(app, request, body).await,
-        (["repository", "api", "repo", ..], _) => accounts::repo(app, request, body).await,
-        (["repository", "actuator", _], _) => accounts::actuator(&app, &request),
-        (["auth", "api", "user", ..], _) => accounts::user(app, request, body).await,
-        (["api", "v2" | "status", ..], _) => ocp::dispatch(app, request, body).await,
-        (["packhold", "grants"], _) => accounts::grants(app, request, body).await,
-        (["packhold", "stats"], &Method::GET) => ops::stats(app, request).await,
-        (["packhold", "verify"], &Method::POST) => ops::verify(app, request).await,
-        (["metrics"], &Method::GET) => ops::metrics(app, request).await,
-        (["healthz"], &Method::GET | &Method::HEAD) => Ok(ops::healthy()),
-        (["readyz"], &Method::GET | &Method::HEAD) => ops::ready(&app),
-        (["generic", _, _, ..], _) => not_allowed(&method, "GET, HEAD, PUT, DELETE"),
-        (["packhold", "verify"], _) => not_allowed(&method, "POST"),
-        (["packhold", "stats"] | ["metrics"], _) => not_allowed(&method, "GET"),
-        (["healthz" | "readyz"], _) => not_allowed(&method, "GET, HEAD"),
-        _ => Err(request.no_route()),
-    }
-}
-
-/// The refusal of a method that a route does not have.
-pub fn not_allowed(method: &Method, allow: &'static str) -> Result<Response, ApiError> {
-    let method = method.to_string();
-    Err(ApiError::Method { method, allow })
 }
 
 /// What warp itself could not read; no filter above rejects, so this is a bug if it ever answers.

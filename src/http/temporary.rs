@@ -13,11 +13,11 @@ use super::error::ApiError;
 use super::json::Fields;
 use super::request::{Body, Request};
 use super::view::{local_time, success};
-use super::{generic, links, params};
+use super::{blocks, generic, links, params};
 use crate::domain::auth::{Action, Bearer, Principal};
 use crate::domain::token::{self, Issued, Wish};
 use crate::domain::{self, Address, DomainError};
-use crate::format::meta::{Mutation, TokenUse};
+use crate::format::meta::{Dialect, Mutation, TokenUse};
 use crate::index::Rows;
 
 /// Tokens last a day unless a request says otherwise.
@@ -146,7 +146,7 @@ pub async fn create(
 pub async fn share(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
     require_somebody(&principal)?;
-    let address = request.address(&request.service_path()[3..])?;
+    let address = request.place()?;
     let fields = Fields::read(body).await?;
     let wish = Wish {
         good_for: TokenUse::Download,
@@ -255,18 +255,13 @@ fn link(base: &str, address: &Address, good_for: TokenUse, secret: &str) -> Stri
     format!("{base}/generic/temporary/{way}{path}?token={secret}")
 }
 
-/// Who comes with the token in the query, and where to: `segments` are those of the project, the
-/// repository and the path. What the token is good for is judged by
+/// Who comes with the token in the query, and where to. What the token is good for is judged by
 /// [`authorize`](super::auth::authorize), like every other right.
 ///
 /// # Errors
 /// [`DomainError::TokenInvalid`], [`DomainError::TokenExpired`]; [`ApiError`] for bad addresses.
-pub async fn enter(
-    app: &Arc<App>,
-    request: &Request,
-    segments: &[String],
-) -> Result<(Principal, Address), ApiError> {
-    let address = request.address(segments)?;
+async fn enter(app: &Arc<App>, request: &Request) -> Result<(Principal, Address), ApiError> {
+    let address = request.place()?;
     let secret = params::query_value(&request.query, "token").unwrap_or_default();
     if secret.trim().is_empty() {
         return Err(invalid("it is missing"));
@@ -320,12 +315,12 @@ fn invalid(why: &str) -> ApiError {
 }
 
 /// `GET|HEAD /generic/temporary/download/...` and `/repository/api/share/...`: exactly as without a
-/// token; `skip` segments stand before the project.
+/// token.
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn download(app: Arc<App>, request: Request, skip: usize) -> Result<Response, ApiError> {
-    let (principal, address) = enter(&app, &request, &request.service_path()[skip..]).await?;
+pub async fn download(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    let (principal, address) = enter(&app, &request).await?;
     generic::get_as(app, request, principal, address).await
 }
 
@@ -338,6 +333,19 @@ pub async fn upload(
     request: Request,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let (principal, address) = enter(&app, &request, &request.service_path()[3..]).await?;
+    let (principal, address) = enter(&app, &request).await?;
     generic::put_as(app, request, body, principal, address).await
+}
+
+/// `/generic/temporary/{separate,block}/...`: exactly as without a token.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn session(
+    app: Arc<App>,
+    request: Request,
+    dialect: Dialect,
+) -> Result<Response, ApiError> {
+    let at = enter(&app, &request).await?;
+    blocks::session_as(app, request, at, dialect).await
 }

@@ -74,8 +74,9 @@ pub fn error_headers(response: &mut Response, error: &ApiError) {
         let challenge = HeaderValue::from_static("Basic realm=\"Authentication Required\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
-    if let ApiError::Method { allow, .. } = error {
-        let allow = HeaderValue::from_static(allow);
+    if let ApiError::Method { allow, .. } = error
+        && let Ok(allow) = HeaderValue::try_from(allow)
+    {
         response.headers_mut().insert("allow", allow);
     }
     if let ApiError::Range { size } = error

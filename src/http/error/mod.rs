@@ -31,8 +31,8 @@ pub enum ApiError {
     Method {
         /// The method that was used.
         method: String,
-        /// The methods that the route has.
-        allow: &'static str,
+        /// The methods that the route has, as `Allow` lists them.
+        allow: String,
     },
     /// Not, or wrongly, authenticated.
     #[error("Failed to authenticate: {0}")]
