@@ -31,6 +31,7 @@ mod nodes;
 mod operations;
 mod packages;
 mod paths;
+mod policy;
 mod ranges;
 mod service;
 mod upload;
