@@ -5,8 +5,8 @@
 //! sorted by id, each name with a line feed behind it.
 
 use bytes::{Buf, BufMut};
+use memchr::memchr_iter;
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter};
 
 use super::super::IndexError;
 
@@ -53,18 +53,22 @@ impl<'r> Names<'r> {
 
     /// Hands `visit` the low byte of every id whose name has what `keyword` looks for.
     pub fn find(&self, keyword: &Finder<'_>, mut visit: impl FnMut(u8)) {
-        let (mut text, mut line) = (self.text, 0);
-        // Without the check, an empty keyword would be found behind the last name for ever.
-        while !text.is_empty()
-            && let Some(hit) = keyword.find(text)
-        {
-            let (before, behind) = text.split_at(hit);
-            line += memchr_iter(b'\n', before).count();
-            if let Some(low) = self.lows.get(line) {
-                visit(*low);
+        // Where names end is looked up only if there is a hit, and then for all at once: in most blocks
+        // there is none, and in some one in every name.
+        let Some(mut hit) = keyword.find(self.text) else {
+            return;
+        };
+        for (low, end) in self.lows.iter().zip(memchr_iter(b'\n', self.text)) {
+            if hit > end {
+                continue;
             }
-            let end = memchr(b'\n', behind).map_or(behind.len(), |end| end + 1);
-            (text, line) = (&behind[end..], line + 1);
+            visit(*low);
+            // Without the check, an empty keyword would be found behind the last name.
+            let rest = self.text.get(end + 1..).filter(|rest| !rest.is_empty());
+            match rest.and_then(|rest| keyword.find(rest)) {
+                Some(next) => hit = end + 1 + next,
+                None => return,
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The packages of a page, in order.
 
+use std::iter;
+
 use redb::ReadableTable;
 
 use super::super::IndexError;
@@ -11,6 +13,8 @@ use crate::format::meta::Package;
 
 /// So many rows are sooner fetched and sorted than found in their order.
 const FEW: u64 = 1024;
+/// So many ids are sooner looked up in another set than that is gone through for them.
+const SMALL: u64 = 16;
 
 /// What a query asks for.
 pub fn page<S: Source>(source: &S, query: &PackageQuery) -> Result<PackagePage, IndexError> {
@@ -30,7 +34,7 @@ pub fn page<S: Source>(source: &S, query: &PackageQuery) -> Result<PackagePage, 
     } else if total <= FEW {
         return few(source, query, &ids);
     } else if Field::SHARED.contains(&query.order) {
-        by_sets(source, query, ids, &mut page)?;
+        by_sets(source, query, &ids, &mut page)?;
     } else {
         by_order(source, query, &ids, &mut page)?;
     }
@@ -107,13 +111,14 @@ impl Key {
 fn by_sets<S: Source>(
     source: &S,
     query: &PackageQuery,
-    mut ids: Ids,
+    ids: &Ids,
     page: &mut Page,
 ) -> Result<(), IndexError> {
     let field = query.order as u8;
     let rows = source
         .package_sets()
         .range((field, "", 0)..(field + 1, "", 0))?;
+    let mut left = ids.len();
     let mut value = String::new();
     let mut set = Ids::new();
     for row in either_way(rows, query.descending) {
@@ -126,16 +131,24 @@ fn by_sets<S: Source>(
             set.clear();
             next.clone_into(&mut value);
         }
-        let part = unset_row(key.value(), row.value())? & &ids;
-        ids -= &part;
+        let part = both(unset_row(key.value(), row.value())?, ids);
+        // No id is in the sets of two values: whatever else comes has none of these.
+        left = left.saturating_sub(part.len());
         set |= part;
-        // Whatever else comes has none of them.
-        if ids.is_empty() {
+        if left == 0 {
             break;
         }
     }
     page.take_set(&set);
     Ok(())
+}
+
+/// What is in a set and in another one, which may be much larger.
+fn both(set: Ids, other: &Ids) -> Ids {
+    match set.len() <= SMALL {
+        true => set.iter().filter(|id| other.contains(*id)).collect(),
+        false => set & other,
+    }
 }
 
 /// Walks the order of a field that packages do not share.
@@ -151,10 +164,15 @@ fn by_order<S: Source>(
         .package_orders()
         .range((field, none, 0)..(field + 1, none, 0))?;
     let wanted = |id: u64| u32::try_from(id).ok().filter(|id| ids.contains(*id));
+    let mut left = ids.len();
     if !query.descending {
         for row in rows {
             let (key, _) = row?;
-            if page.take(wanted(key.value().2).into_iter()) {
+            let Some(id) = wanted(key.value().2) else {
+                continue;
+            };
+            left = left.saturating_sub(1);
+            if page.take(iter::once(id)) || left == 0 {
                 break;
             }
         }
@@ -166,14 +184,20 @@ fn by_order<S: Source>(
     for row in rows.rev() {
         let (key, _) = row?;
         let (_, next, id) = key.value();
-        if next != value {
-            if page.take_set(&equal) {
+        if !equal.is_empty() && next != value {
+            if page.take_set(&equal) || left == 0 {
                 return Ok(());
             }
             equal.clear();
+        }
+        let Some(id) = wanted(id) else {
+            continue;
+        };
+        if equal.is_empty() {
             next.clone_into(&mut value);
         }
-        equal.extend(wanted(id));
+        equal.insert(id);
+        left = left.saturating_sub(1);
     }
     page.take_set(&equal);
     Ok(())
@@ -184,7 +208,7 @@ fn either_way<T>(
     mut items: impl DoubleEndedIterator<Item = T>,
     backwards: bool,
 ) -> impl Iterator<Item = T> {
-    std::iter::from_fn(move || match backwards {
+    iter::from_fn(move || match backwards {
         false => items.next(),
         true => items.next_back(),
     })

@@ -92,14 +92,18 @@ fn named<S: Source>(source: &S, among: &Ids, keyword: &str) -> Result<Ids, Index
     for row in source.package_names().range(blocks)? {
         let (key, row) = row?;
         let block = key.value();
-        let base = u32::try_from(block << 8).unwrap_or(u32::MAX);
-        if among.range_cardinality(base..=base | 0xff) == 0 {
+        let base = u32::try_from(block << 8).unwrap_or(u32::MAX << 8);
+        if among.range(base..=base | 0xff).next().is_none() {
             continue;
         }
         let bytes = unseal_bytes("package_names", &[&block.to_le_bytes()], row.value())?;
+        let mut hits = [0; 32];
         Names::parse(bytes)?.find(&finder, |low| {
-            found.insert(base | u32::from(low));
+            hits[usize::from(low / 8)] |= 1 << (low % 8);
         });
+        if hits != [0; 32] {
+            found |= Ids::from_lsb0_bytes(base, &hits);
+        }
     }
     Ok(found & among)
 }
