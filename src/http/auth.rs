@@ -116,6 +116,25 @@ pub fn authorize_existing(
     found.ok_or_else(|| no_repository(address))
 }
 
+/// Who is asking, if they may do `action` at an address: what is asked before a body is read.
+///
+/// # Errors
+/// As for [`authenticate`] and [`authorize`].
+pub async fn admit(
+    app: &Arc<App>,
+    request: &Request,
+    action: Action,
+    address: &Address,
+) -> Result<Principal, ApiError> {
+    let principal = authenticate(app, request).await?;
+    let (app, address) = (Arc::clone(app), address.clone());
+    blocking(move || {
+        authorize(&app.store.rows()?, &principal, action, &address)?;
+        Ok(principal)
+    })
+    .await
+}
+
 fn no_repository(address: &Address) -> ApiError {
     let (project, repo) = (address.project.clone(), address.repo.clone());
     DomainError::NoRepository { project, repo }.into()

@@ -87,6 +87,13 @@ pub async fn session_as(
     at: Entrance,
     dialect: Dialect,
 ) -> Result<Response, ApiError> {
+    {
+        let (app, (principal, address)) = (Arc::clone(&app), at.clone());
+        blocking(move || {
+            authorize(&app.store.rows()?, &principal, Action::Write, &address).map(drop)
+        })
+        .await?;
+    }
     match request.method {
         Method::POST => start(app, request, at, dialect).await,
         Method::GET => list(app, request, at, dialect).await,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use warp::reply::Response;
 
 use super::app::{App, blocking, commit};
-use super::auth::{authenticate, authorize_existing, require_somebody};
+use super::auth::{admit, authenticate, authorize_existing, require_somebody};
 use super::error::ApiError;
 use super::json::Fields;
 use super::request::{Body, Request};
@@ -144,9 +144,8 @@ pub async fn create(
 /// # Errors
 /// [`ApiError`].
 pub async fn share(app: Arc<App>, request: Request, body: &mut Body) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
-    require_somebody(&principal)?;
     let address = request.place()?;
+    let principal = admit(&app, &request, Action::Write, &address).await?;
     let fields = Fields::read(body).await?;
     let wish = Wish {
         good_for: TokenUse::Download,

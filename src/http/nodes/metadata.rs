@@ -7,7 +7,7 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use super::super::app::{App, blocking};
-use super::super::auth::{authenticate, authorize};
+use super::super::auth::{admit, authenticate, authorize};
 use super::super::error::ApiError;
 use super::super::json::{Fields, wrong};
 use super::super::params;
@@ -48,7 +48,7 @@ pub async fn save(
     address: Address,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
+    let principal = admit(&app, &request, Action::Write, &address).await?;
     let pairs = pairs(&Fields::read(body).await?)?;
     apply(&app, principal, address, MetadataChange::Merge(pairs)).await?;
     Ok(success(&request.trace, None::<()>))
@@ -64,7 +64,7 @@ pub async fn delete(
     address: Address,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
+    let principal = admit(&app, &request, Action::Write, &address).await?;
     let fields = Fields::read(body).await?;
     let keys = fields.texts("keyList")?;
     let keys = keys.ok_or(ApiError::Missing("keyList"))?;

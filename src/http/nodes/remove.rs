@@ -7,7 +7,7 @@ use serde::Serialize;
 use warp::reply::Response;
 
 use super::super::app::{App, blocking};
-use super::super::auth::{authenticate, authorize};
+use super::super::auth::{admit, authenticate};
 use super::super::error::ApiError;
 use super::super::json::{list, wrong};
 use super::super::request::{Body, Request};
@@ -87,21 +87,6 @@ async fn paths(body: &mut Body) -> Result<Vec<NodePath>, ApiError> {
     Ok(paths)
 }
 
-/// Refuses before the body is read.
-async fn may_delete(
-    app: &Arc<App>,
-    request: &Request,
-    repo: &Address,
-) -> Result<Principal, ApiError> {
-    let principal = authenticate(app, request).await?;
-    let (app, repo) = (Arc::clone(app), repo.clone());
-    blocking(move || {
-        authorize(&app.store.rows()?, &principal, Action::Delete, &repo)?;
-        Ok(principal)
-    })
-    .await
-}
-
 /// Deletes several paths of a repository, all of them at once.
 ///
 /// # Errors
@@ -112,7 +97,7 @@ pub async fn several(
     repo: Address,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let principal = may_delete(&app, &request, &repo).await?;
+    let principal = admit(&app, &request, Action::Delete, &repo).await?;
     let paths = paths(body).await?;
     remove(&app, &request, principal, repo, paths).await
 }
@@ -127,7 +112,7 @@ pub async fn count(
     repo: Address,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    may_delete(&app, &request, &repo).await?;
+    admit(&app, &request, Action::Delete, &repo).await?;
     let paths = paths(body).await?;
     blocking(move || {
         let rows = app.store.rows()?;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use warp::reply::Response;
 
 use super::super::app::{App, blocking};
-use super::super::auth::{authenticate, authorize};
+use super::super::auth::{admit, authenticate, authorize};
 use super::super::error::ApiError;
 use super::super::json::Fields;
 use super::super::node_view::{NodeInfo, Place, blob_of};
@@ -45,7 +45,11 @@ pub async fn search(
     body: &mut Body,
     repo: Option<Address>,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
+    let principal = match &repo {
+        Some(repo) => admit(&app, &request, Action::Read, repo).await?,
+        // What it is about is in the body, and may be public.
+        None => authenticate(&app, &request).await?,
+    };
     let model = Fields::read(body).await?;
     blocking(move || {
         let select = model.texts("select")?.filter(|fields| !fields.is_empty());

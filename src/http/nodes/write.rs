@@ -6,14 +6,14 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use super::super::app::App;
-use super::super::auth::authenticate;
+use super::super::auth::{admit, authenticate, require_somebody};
 use super::super::error::ApiError;
 use super::super::json::{Fields, wrong};
 use super::super::params;
 use super::super::request::{Body, Request};
 use super::super::view::success;
 use super::change;
-use crate::domain::auth::Action;
+use crate::domain::auth::{Action, Principal};
 use crate::domain::nodes::{self, Transfer, Way};
 use crate::domain::path::NodePath;
 use crate::domain::{Address, DomainError, MayCreate};
@@ -21,6 +21,23 @@ use crate::domain::{Address, DomainError, MayCreate};
 /// The answer of what has nothing to say.
 fn done(request: &Request) -> Response {
     success(&request.trace, None::<()>)
+}
+
+/// Who is asking, if they may write at an address, or, where only the body says what it is about,
+/// anywhere at all: nobody may without a login.
+async fn writer(
+    app: &Arc<App>,
+    request: &Request,
+    address: Option<&Address>,
+) -> Result<Principal, ApiError> {
+    match address {
+        Some(address) => admit(app, request, Action::Write, address).await,
+        None => {
+            let principal = authenticate(app, request).await?;
+            require_somebody(&principal)?;
+            Ok(principal)
+        }
+    }
 }
 
 /// The address that a document names by three of its fields.
@@ -65,7 +82,7 @@ pub async fn rename(
     address: Option<Address>,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
+    let principal = writer(&app, &request, address.as_ref()).await?;
     let (from, to) = match address {
         Some(from) => {
             let to = params::query_value(&request.query, "newFullPath");
@@ -97,7 +114,7 @@ pub async fn transfer(
     body: &mut Body,
     way: Way,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
+    let principal = writer(&app, &request, None).await?;
     let fields = Fields::read(body).await?;
     let from = named(&fields, ["srcProjectId", "srcRepoName", "srcFullPath"])?;
     let to_project = fields.text("destProjectId")?;
@@ -142,7 +159,7 @@ pub async fn update(
     address: Option<Address>,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
-    let principal = authenticate(&app, &request).await?;
+    let principal = writer(&app, &request, address.as_ref()).await?;
     let fields = Fields::read(body).await?;
     let address = match address {
         Some(address) => address,

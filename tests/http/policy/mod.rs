@@ -157,3 +157,46 @@ fn strangers_learn_nothing() {
         faults.join("\n")
     );
 }
+
+/// These say in their body what they are about, and may be about what is public.
+const BODY_FIRST: [&str; 2] = [
+    "POST /repository/api/node/search",
+    "POST /repository/api/node/query",
+];
+
+/// Whoever may not is told so before a body is looked at, or waited for.
+#[test]
+fn refusals_come_before_the_body() {
+    let _turn = auth::turn();
+    let (world, mut faults) = (World::new(), Vec::new());
+    for row in rows::rows() {
+        if row.needs.is_empty() || BODY_FIRST.contains(&row.route) {
+            continue;
+        }
+        let names_repo = row.pattern().contains("{repo}");
+        for who in ALL.iter().filter(|who| match who.name {
+            "anonymous" => true,
+            "nobody" => names_repo || row.needs == [Need::ChangePackages],
+            _ => false,
+        }) {
+            let spot = Spot::new(Place::Private, row.path);
+            let call = who.say(row.bare(&world, &spot));
+            let call = call.header("Expect", "100-continue");
+            let mut wire = world.service.connect();
+            let head = call.header("Content-Length", "1000").head();
+            wire.write(&head).expect("the server reads");
+            let answer = wire.answer(row.method()).expect("an answer at once");
+            let (came, expected) = (row.verdict(&answer), row.expected(who, spot.place, true));
+            if came != row.told(expected) && expected != row.ok {
+                let (route, name) = (row.route, who.name);
+                faults.push(format!("{route} as {name}: {came}, not {expected}"));
+            }
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+}

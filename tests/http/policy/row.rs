@@ -86,6 +86,11 @@ impl Row {
         self.call_with(world, spot, self.query)
     }
 
+    /// The request without what is put on it.
+    pub fn bare(&self, world: &World, spot: &Spot) -> Call {
+        Call::new(self.method(), self.target(world, spot, ""))
+    }
+
     /// The request with this query.
     pub fn call_with(&self, world: &World, spot: &Spot, query: &str) -> Call {
         let call = Call::new(self.method(), self.target(world, spot, query));
