@@ -230,6 +230,40 @@ fn any_query_equals_a_plain_filter() {
 }
 
 #[test]
+fn what_is_at_the_far_end_of_an_order_is_found() {
+    let mut noise = Noise::new(12);
+    let (index, mut model) = filled(&mut noise, 1, 7_000);
+    // Their values come behind all others: their number, and so more than 1,024 of them.
+    let mut mutations = Vec::new();
+    for id in 7_001..=8_200 {
+        let mut last = package(&mut noise, id);
+        for text in [&mut last.name, &mut last.version, &mut last.build_number] {
+            text.insert(0, 'z');
+        }
+        last.file_name.insert(0, 'z');
+        (last.sha1[0], last.md5[0], last.size) = (0xff, 0xff, 1000 + id % 7);
+        last.created_ms += 1_000_000;
+        mutations.push(Mutation::PackagePut(last.clone()));
+        model.insert(id, last);
+    }
+    apply(&index, &mutations);
+    let reader = index.reader().unwrap();
+    for order in FIELDS {
+        for (descending, skip) in [(false, 0), (true, 0), (false, 1_150), (true, 1_150)] {
+            let query = PackageQuery {
+                keyword: Some("zo".to_owned()),
+                filters: Vec::new(),
+                order,
+                descending,
+                skip,
+                limit: 100,
+            };
+            assert_agrees(&reader, &model, &query);
+        }
+    }
+}
+
+#[test]
 fn packages_are_found_by_id_and_file_name() {
     let (index, model) = filled(&mut Noise::new(9), 1, 300);
     let reader = index.reader().unwrap();

@@ -13,6 +13,10 @@ use crate::format::meta::Package;
 
 /// So many rows are sooner fetched and sorted than found in their order.
 const FEW: u64 = 1024;
+/// So many rows can be fetched and sorted, where looking for them in their order takes longer.
+const MANY: u64 = 16 * FEW;
+/// As long as that takes, so many times as many rows can be walked.
+const WALK: u64 = 4;
 /// So many ids are sooner looked up in another set than that is gone through for them.
 const SMALL: u64 = 16;
 
@@ -31,12 +35,8 @@ pub fn page<S: Source>(source: &S, query: &PackageQuery) -> Result<PackagePage, 
             false => page.take(ids.iter()),
             true => page.take(ids.iter().rev()),
         };
-    } else if total <= FEW {
+    } else if total <= FEW || !in_order(source, query, &ids, &mut page)? {
         return few(source, query, &ids);
-    } else if Field::SHARED.contains(&query.order) {
-        by_sets(source, query, &ids, &mut page)?;
-    } else {
-        by_order(source, query, &ids, &mut page)?;
     }
     Ok(PackagePage {
         total,
@@ -107,13 +107,33 @@ impl Key {
     }
 }
 
-/// Goes through the values of a shared field, and takes those ids of each that are asked for.
-fn by_sets<S: Source>(
+/// Looks for the ids in their order; false when that took too long. What is asked for may be at the far
+/// end of an order.
+fn in_order<S: Source>(
     source: &S,
     query: &PackageQuery,
     ids: &Ids,
     page: &mut Page,
-) -> Result<(), IndexError> {
+) -> Result<bool, IndexError> {
+    let most = match ids.len() <= MANY {
+        true => usize::try_from(ids.len() * WALK).unwrap_or(usize::MAX),
+        false => usize::MAX,
+    };
+    match Field::SHARED.contains(&query.order) {
+        true => by_sets(source, query, ids, most, page),
+        false => by_order(source, query, ids, most, page),
+    }
+}
+
+/// Goes through at most `most` sets of the values of a shared field, and takes those ids of each that
+/// are asked for. Whether all were found that the page needs.
+fn by_sets<S: Source>(
+    source: &S,
+    query: &PackageQuery,
+    ids: &Ids,
+    most: usize,
+    page: &mut Page,
+) -> Result<bool, IndexError> {
     let field = query.order as u8;
     let rows = source
         .package_sets()
@@ -121,12 +141,12 @@ fn by_sets<S: Source>(
     let mut left = ids.len();
     let mut value = String::new();
     let mut set = Ids::new();
-    for row in either_way(rows, query.descending) {
+    for row in either_way(rows, query.descending).take(most) {
         let (key, row) = row?;
         let (_, next, _) = key.value();
         if next != value {
             if page.take_set(&set) {
-                return Ok(());
+                return Ok(true);
             }
             set.clear();
             next.clone_into(&mut value);
@@ -139,8 +159,7 @@ fn by_sets<S: Source>(
             break;
         }
     }
-    page.take_set(&set);
-    Ok(())
+    Ok(take_last(left, &set, page))
 }
 
 /// What is in a set and in another one, which may be much larger.
@@ -151,13 +170,15 @@ fn both(set: Ids, other: &Ids) -> Ids {
     }
 }
 
-/// Walks the order of a field that packages do not share.
+/// Walks at most `most` rows of the order of a field that packages do not share. Whether all were found
+/// that the page needs.
 fn by_order<S: Source>(
     source: &S,
     query: &PackageQuery,
     ids: &Ids,
+    most: usize,
     page: &mut Page,
-) -> Result<(), IndexError> {
+) -> Result<bool, IndexError> {
     let field = query.order as u8;
     let none: &[u8] = &[];
     let rows = source
@@ -166,27 +187,27 @@ fn by_order<S: Source>(
     let wanted = |id: u64| u32::try_from(id).ok().filter(|id| ids.contains(*id));
     let mut left = ids.len();
     if !query.descending {
-        for row in rows {
+        for row in rows.take(most) {
             let (key, _) = row?;
             let Some(id) = wanted(key.value().2) else {
                 continue;
             };
             left = left.saturating_sub(1);
             if page.take(iter::once(id)) || left == 0 {
-                break;
+                return Ok(true);
             }
         }
-        return Ok(());
+        return Ok(false);
     }
     // Backwards, equal values come by descending id.
     let mut value = Vec::new();
     let mut equal = Ids::new();
-    for row in rows.rev() {
+    for row in rows.rev().take(most) {
         let (key, _) = row?;
         let (_, next, id) = key.value();
         if !equal.is_empty() && next != value {
             if page.take_set(&equal) || left == 0 {
-                return Ok(());
+                return Ok(true);
             }
             equal.clear();
         }
@@ -199,8 +220,15 @@ fn by_order<S: Source>(
         equal.insert(id);
         left = left.saturating_sub(1);
     }
-    page.take_set(&equal);
-    Ok(())
+    Ok(take_last(left, &equal, page))
+}
+
+/// Takes the ids of the last value that was come to, if no other packages can have it.
+fn take_last(left: u64, ids: &Ids, page: &mut Page) -> bool {
+    if left == 0 {
+        page.take_set(ids);
+    }
+    left == 0
 }
 
 /// Items from the front or from the back.
