@@ -232,10 +232,10 @@ fn any_query_equals_a_plain_filter() {
 #[test]
 fn what_is_at_the_far_end_of_an_order_is_found() {
     let mut noise = Noise::new(12);
-    let (index, mut model) = filled(&mut noise, 1, 7_000);
-    // Their values come behind all others: their number, and so more than 1,024 of them.
+    let (index, mut model) = filled(&mut noise, 1, 9_000);
+    // More than are few, and behind more others than are walked for them.
     let mut mutations = Vec::new();
-    for id in 7_001..=8_200 {
+    for id in 9_001..=11_000 {
         let mut last = package(&mut noise, id);
         for text in [&mut last.name, &mut last.version, &mut last.build_number] {
             text.insert(0, 'z');
