@@ -208,6 +208,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     <sha2::Sha256 as sha2::Digest>::digest(bytes).into()
 }
 
+/// md5 of some bytes.
+#[must_use]
+pub fn md5(bytes: &[u8]) -> [u8; 16] {
+    <md5::Md5 as sha2::Digest>::digest(bytes).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,7 +44,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 20] = [
+const HOMES: [(&[&str], Place); 22] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -55,6 +55,8 @@ const HOMES: [(&[&str], Place); 20] = [
     (&["zip", "::"], Only(&["http/archive.rs"])),
     (&["multer"], Only(&["http/multipart.rs"])),
     (&["argon2"], Only(&["domain/auth/passwords.rs"])),
+    (&["hmac"], Only(&["domain/auth/compare.rs"])),
+    (&["subtle"], Only(&["domain/auth/compare.rs"])),
     // Its parser believes what it reads: only checked bytes may get to it. Tests build RPMs.
     (
         &["rpm", "::"],

@@ -45,6 +45,15 @@ pub enum DomainError {
     /// There is a user of that name.
     #[error("user {0} exists")]
     UserExists(String),
+    /// The user has no access token of that name.
+    #[error("access token {0} does not exist")]
+    NoAccessToken(String),
+    /// The user has an access token of that name.
+    #[error("access token {0} exists")]
+    AccessTokenExists(String),
+    /// There is no such pair of keys.
+    #[error("access key {0} does not exist")]
+    NoAccessKey(String),
     /// Something has a value that it cannot have.
     #[error("{what} is invalid: {why}")]
     Invalid {

@@ -13,7 +13,7 @@ use super::ocp::{packages, service, upload};
 use super::route::{Answering, Route};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
-use super::{batch, blocks, generic, ops, projects, repos};
+use super::{access, batch, blocks, generic, ops, projects, repos};
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
 
@@ -212,6 +212,19 @@ pub const ROUTES: &[Route] = table! {
     path "/auth/api/user/detail/{user}" {
         GET => { let name = request.word(0); users::info(app, request, name).await };
     }
+    path "/auth/api/user/list/token/{user}" {
+        GET => { let user = request.word(0); access::tokens(app, request, user).await };
+    }
+    path "/auth/api/user/token/{user}/{name}" {
+        POST => {
+            let (user, name) = (request.word(0), request.word(1));
+            access::add_token(app, request, user, name).await
+        };
+        DELETE => {
+            let (user, name) = (request.word(0), request.word(1));
+            access::delete_token(app, request, user, name).await
+        };
+    }
     path "/auth/api/user/{user}" {
         GET => { let name = request.word(0); users::info(app, request, name).await };
         PUT => { let name = request.word(0); users::update(app, request, body, name).await };
@@ -220,6 +233,13 @@ pub const ROUTES: &[Route] = table! {
     path "/packhold/grants" {
         GET => users::grants(app, request).await;
         PUT => users::grant(app, request, body).await;
+    }
+    path "/packhold/keys" {
+        GET => access::keys(app, request).await;
+        POST => access::add_key(app, request, body).await;
+    }
+    path "/packhold/keys/{accessKey}" {
+        DELETE => { let key = request.word(0); access::delete_key(app, request, key).await };
     }
 
     // Software packages, and what their clients ask first.

@@ -6,16 +6,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::auth::{LONG_BODIES, Lanes};
 use super::error::ApiError;
 use crate::domain::DomainError;
-use crate::domain::auth::Passwords;
+use crate::domain::auth::{Failures, Limits, Passwords, Replays};
 use crate::domain::blocks::Digesting;
 use crate::format::meta::Mutation;
 use crate::index::Rows;
 use crate::store::{Ids, Store, StoreError};
-
-/// Password hashes computed at once; each takes 19 MiB.
-const HASHES_AT_ONCE: usize = 2;
 
 /// How the façade behaves.
 #[derive(Debug, Clone)]
@@ -34,6 +32,8 @@ pub struct Config {
     /// A proxy stands in front: it appends to `X-Forwarded-For` who asked it, and says in
     /// `X-Forwarded-Host` and `X-Forwarded-Proto` what it was asked as.
     pub behind_proxy: bool,
+    /// How many failed logins are answered without delay.
+    pub failed_logins: Limits,
 }
 
 /// With passwords, in UTC, not told what is around it.
@@ -46,6 +46,7 @@ impl Default for Config {
             sweep_every: Duration::from_secs(10),
             public_url: None,
             behind_proxy: false,
+            failed_logins: Limits::default(),
         }
     }
 }
@@ -54,8 +55,13 @@ impl Default for Config {
 pub struct App {
     pub(super) store: Store,
     pub(super) config: Config,
-    pub(super) passwords: Arc<Passwords>,
-    pub(super) hashes: Arc<Semaphore>,
+    pub(super) passwords: Passwords,
+    pub(super) failures: Failures,
+    pub(super) lanes: Lanes,
+    /// Signatures of requests that were used.
+    pub(super) replays: Replays,
+    /// Places for long bodies of signed requests.
+    pub(super) long_bodies: Arc<Semaphore>,
     /// Whose blocks are being digested.
     pub(super) digesting: Digesting,
     /// Wakes the sweeper, when something was deleted.
@@ -69,10 +75,13 @@ impl App {
     /// [`DomainError::Store`] without randomness.
     pub fn new(store: Store, config: Config) -> Result<Self, DomainError> {
         Ok(Self {
+            passwords: Passwords::new()?,
+            failures: Failures::new(config.failed_logins)?,
+            lanes: Lanes::default(),
+            replays: Replays::default(),
+            long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
             store,
             config,
-            passwords: Arc::new(Passwords::new()?),
-            hashes: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             digesting: Digesting::default(),
             to_sweep: Notify::new(),
         })

@@ -3,6 +3,7 @@
 //! `api` is the whole API on one page. Handlers give `Result<Response, ApiError>`; `error`
 //! alone turns an error into a status and a code. A warp rejection means only "not my route".
 
+mod access;
 mod api;
 mod app;
 mod archive;

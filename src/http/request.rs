@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 use warp::http::{HeaderMap, Method};
 
+use super::auth::Signed;
 use super::error::ApiError;
 use super::params;
 use crate::domain::Address;
@@ -73,6 +74,8 @@ pub struct Request {
     pub trace: TraceId,
     /// Method.
     pub method: Method,
+    /// Path, as it came.
+    pub raw_path: String,
     /// Path, percent-decoded, split; no segment is empty.
     pub segments: Vec<String>,
     /// Those that stand where the pattern of its route has names.
@@ -85,6 +88,8 @@ pub struct Request {
     pub peer: Option<IpAddr>,
     /// When it came.
     pub started: Instant,
+    /// What was read of it to check its signature, if it has one.
+    pub signed: Option<Signed>,
 }
 
 impl Request {
@@ -103,6 +108,7 @@ impl Request {
         Ok(Self {
             trace: trace.clone(),
             method: method.clone(),
+            raw_path: raw_path.to_owned(),
             segments: path
                 .split('/')
                 .filter(|segment| !segment.is_empty())
@@ -113,6 +119,7 @@ impl Request {
             headers,
             peer: None,
             started: Instant::now(),
+            signed: None,
         })
     }
 

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
 use super::route::dispatch;
 use super::view::failure;
-use super::{cors, ocp};
+use super::{auth, cors, ocp};
 use crate::metrics;
 
 /// Every route.
@@ -64,8 +64,11 @@ async fn answer(
             Ok(cors::preflight(&request.headers))
         }
         Ok(request) => {
-            let request = Request { peer, ..request };
-            dispatch(ROUTES, Arc::clone(&app), request, &mut body).await
+            let mut request = Request { peer, ..request };
+            match auth::seal(&app, &mut request, &mut body).await {
+                Ok(()) => dispatch(ROUTES, Arc::clone(&app), request, &mut body).await,
+                Err(error) => Err(error),
+            }
         }
         Err(error) => Err(error),
     };

@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::app::{App, blocking, commit};
 use super::auth::{
-    authenticate, authorize_existing, authorize_project, denied, hash, require_admin,
+    authenticate, authorize_existing, authorize_project, denied, hash, require_admin, require_self,
     require_somebody,
 };
 use super::error::ApiError;
@@ -167,14 +167,6 @@ async fn may_grant(app: &Arc<App>, principal: &Principal, scope: &Scope) -> Resu
         }
     })
     .await
-}
-
-/// Refuses who is neither an administrator nor the user in question.
-fn require_self(principal: &Principal, name: &str) -> Result<(), ApiError> {
-    match principal {
-        Principal::User { name: own, .. } if own == name => Ok(()),
-        _ => require_admin(principal),
-    }
 }
 
 /// `PUT /auth/api/user/{user}`: changes the keys that are sent, of oneself the password only.

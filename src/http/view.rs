@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use warp::http::StatusCode;
-use warp::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use warp::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reply::Response;
 
 use super::error::ApiError;
@@ -73,6 +73,10 @@ pub fn error_headers(response: &mut Response, error: &ApiError) {
     if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"Authentication Required\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let ApiError::TooManyLogins { retry_after_s, .. } = error {
+        let seconds = HeaderValue::from(*retry_after_s);
+        response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     if let ApiError::Method { allow, .. } = error
         && let Ok(allow) = HeaderValue::try_from(allow)

@@ -1,10 +1,17 @@
 //! Who is asking, how they prove it, and what they may do.
 
+pub mod access;
+mod compare;
+mod failures;
 mod passwords;
 mod policy;
+mod recent;
+mod replays;
 
-pub use passwords::{Passwords, has_admin, hash, put_admin, random_password};
+pub use failures::{Excess, Failures, Limits, Who};
+pub use passwords::{Checked, Login, Passwords, has_admin, hash, put_admin, random_password};
 pub use policy::{granted, is_member, may, may_create, may_manage, may_packages};
+pub use replays::{Replays, Use};
 
 use crate::format::Sha256;
 use crate::format::meta::{Token, User};

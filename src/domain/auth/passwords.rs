@@ -1,14 +1,14 @@
 //! Passwords: who proves to be whom. The only home of argon2.
 //!
-//! A verified password is remembered for some minutes under a keyed digest of name, password and
-//! stored hash, so that a hundred requests do not cost a hundred hashes; a changed password hash
-//! ends that at once. Failures are not remembered.
-
-use std::collections::HashMap;
+//! What a hash showed is remembered for some minutes under a keyed digest of name, password and
+//! stored hash, so that a hundred requests do not cost a hundred hashes; a changed password hash, or
+//! a user that comes or goes, ends that at once. Wrong ones are remembered apart from right ones, so
+//! that nobody has the right ones forgotten by guessing.
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
 
+use super::recent::Recent;
 use super::{ADMIN, Principal};
 use crate::digest;
 use crate::domain::{DomainError, random};
@@ -18,17 +18,38 @@ use crate::index::Rows;
 use crate::metrics;
 use crate::store::Store;
 
-/// How long a verified password is remembered.
+/// How long it is remembered what a password is.
 const REMEMBER_MS: u64 = 5 * 60 * 1000;
-/// Remembered passwords at most.
+/// Passwords remembered at most, right ones and wrong ones, in each of two generations.
 const MAX_REMEMBERED: usize = 4096;
+
+/// A name, and what is said to be its password.
+#[derive(Clone)]
+pub struct Login {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+/// What a password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// That of a user.
+    Right(Principal),
+    /// Not that of the user, or there is none.
+    Wrong,
+}
+
+/// Keyed digest of a password → until when it counts, Unix milliseconds.
+type Remembered = Mutex<Recent<Sha256, u64>>;
 
 /// Checks passwords.
 pub struct Passwords {
-    /// Makes the keys of `verified` useless to whoever sees them.
+    /// Makes the digests useless to whoever sees them.
     key: [u8; 32],
-    /// Keyed digest of a verified password → until when it counts, Unix milliseconds.
-    verified: Mutex<HashMap<Sha256, u64>>,
+    right: Remembered,
+    wrong: Remembered,
 }
 
 impl Passwords {
@@ -39,70 +60,80 @@ impl Passwords {
     pub fn new() -> Result<Self, DomainError> {
         Ok(Self {
             key: random::bytes()?,
-            verified: Mutex::new(HashMap::new()),
+            right: Mutex::new(Recent::new(MAX_REMEMBERED)),
+            wrong: Mutex::new(Recent::new(MAX_REMEMBERED)),
         })
     }
 
-    /// Who has this name and password, if it was verified lately. Quick.
+    /// What the password is, if it was hashed lately. Quick.
     ///
     /// # Errors
     /// [`DomainError::Store`].
     pub fn remembered(
         &self,
         rows: &dyn Rows,
-        name: &str,
-        password: &str,
+        login: &Login,
         now_ms: u64,
-    ) -> Result<Option<Principal>, DomainError> {
-        let Some(user) = rows.user(name)? else {
-            return Ok(None);
+    ) -> Result<Option<Checked>, DomainError> {
+        let user = rows.user(&login.name)?;
+        let key = self.key_of(login, user.as_ref());
+        let counts = |remembered: &Remembered| {
+            let remembered = remembered.lock();
+            remembered.peek(&key).is_some_and(|until| *until > now_ms)
         };
-        let key = self.key_of(&user, password);
-        let until = self.verified.lock().get(&key).copied();
-        Ok(until.filter(|until| *until > now_ms).map(|_| user.into()))
+        Ok(match user {
+            Some(user) if counts(&self.right) => Some(Checked::Right(user.into())),
+            _ if counts(&self.wrong) => Some(Checked::Wrong),
+            _ => None,
+        })
     }
 
-    /// Who has this name and password. Takes some 20 ms and 19 MiB, for unknown names too.
+    /// What the password is. Takes some 20 ms and 19 MiB, for unknown names too.
     ///
     /// # Errors
     /// [`DomainError::Store`].
     pub fn verify(
         &self,
         rows: &dyn Rows,
-        name: &str,
-        password: &str,
+        login: &Login,
         now_ms: u64,
-    ) -> Result<Option<Principal>, DomainError> {
-        // It may have been verified for another request while this one waited for its turn.
-        if let Some(known) = self.remembered(rows, name, password, now_ms)? {
-            return Ok(Some(known));
-        }
+    ) -> Result<Checked, DomainError> {
         metrics::PASSWORD_HASHES.add(1);
-        let Some(user) = rows.user(name)? else {
+        let password = login.password.as_bytes();
+        let user = rows.user(&login.name)?;
+        let right = match &user {
+            Some(user) => Argon2::default()
+                .verify_password(password, user.password_phc.as_str())
+                .is_ok(),
             // Costs the same as a wrong password, so that time does not tell which names exist.
-            let _hash = hash(password)?;
-            return Ok(None);
+            None => hash(&login.password).map(|_| false)?,
         };
-        let right = Argon2::default()
-            .verify_password(password.as_bytes(), user.password_phc.as_str())
-            .is_ok();
-        if !right {
-            return Ok(None);
-        }
-        let key = self.key_of(&user, password);
-        let mut verified = self.verified.lock();
-        if verified.len() >= MAX_REMEMBERED {
-            verified.retain(|_, until| *until > now_ms);
-        }
-        if verified.len() < MAX_REMEMBERED {
-            verified.insert(key, now_ms.saturating_add(REMEMBER_MS));
-        }
-        Ok(Some(user.into()))
+        let (key, until_ms) = (
+            self.key_of(login, user.as_ref()),
+            now_ms.saturating_add(REMEMBER_MS),
+        );
+        Ok(match user {
+            Some(user) if right => {
+                self.right.lock().put(key, until_ms);
+                Checked::Right(user.into())
+            }
+            _ => {
+                self.wrong.lock().put(key, until_ms);
+                Checked::Wrong
+            }
+        })
     }
 
-    fn key_of(&self, user: &User, password: &str) -> Sha256 {
+    /// A digest that tells one attempt from another, and nothing else.
+    #[must_use]
+    pub fn attempt(&self, login: &Login) -> Sha256 {
+        self.key_of(login, None)
+    }
+
+    fn key_of(&self, login: &Login, user: Option<&User>) -> Sha256 {
+        let phc = user.map_or("", |user| &user.password_phc);
         let mut bytes = self.key.to_vec();
-        for part in [&user.name, &user.password_phc, password] {
+        for part in [&login.name, phc, &login.password] {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part.as_bytes());
         }

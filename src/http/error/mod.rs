@@ -37,6 +37,23 @@ pub enum ApiError {
     /// Not, or wrongly, authenticated.
     #[error("Failed to authenticate: {0}")]
     Unauthenticated(&'static str),
+    /// More logins than are checked: wrong ones, mostly.
+    #[error("Too Many Requests: {what}, try again in {retry_after_s} seconds")]
+    TooManyLogins {
+        /// Of what there were too many.
+        what: &'static str,
+        /// When it is no longer so, in seconds.
+        retry_after_s: u64,
+    },
+    /// A signed request has a body that cannot be proven before it is used.
+    #[error(
+        "a signed request may have {limit_bytes} bytes of body at most; log in with a password or a \
+         token to send more"
+    )]
+    SignedTooLong {
+        /// How long it may be, in bytes.
+        limit_bytes: usize,
+    },
     /// Authenticated, and not allowed.
     #[error("Access denied: {0}")]
     Forbidden(String),
@@ -140,7 +157,10 @@ impl ApiError {
             Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
             Self::Invalid { .. } | Self::SortField(_) => (StatusCode::BAD_REQUEST, 250_105),
             Self::NoNode(_) => (StatusCode::BAD_REQUEST, 251_010),
-            Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
+            Self::TooLong { .. } | Self::SignedTooLong { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, 250_106)
+            }
+            Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, 250_124),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, 250_130),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 250_112),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, 250_114),
@@ -200,6 +220,9 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::Invalid { .. } => (StatusCode::BAD_REQUEST, 250_105),
         DomainError::UserExists(_) => (StatusCode::BAD_REQUEST, 250_201),
         DomainError::NoUser(_) => (StatusCode::BAD_REQUEST, 250_202),
+        DomainError::NoAccessToken(_) => (StatusCode::BAD_REQUEST, 250_204),
+        DomainError::NoAccessKey(_) => (StatusCode::BAD_REQUEST, 250_213),
+        DomainError::AccessTokenExists(_) => (StatusCode::BAD_REQUEST, 250_219),
         DomainError::NoProject(_) => (StatusCode::NOT_FOUND, 251_004),
         DomainError::ProjectExists(_) => (StatusCode::BAD_REQUEST, 251_005),
         DomainError::RepoExists(_) => (StatusCode::BAD_REQUEST, 251_007),

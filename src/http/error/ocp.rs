@@ -53,10 +53,13 @@ impl ApiError {
             Self::Method { .. } => ("COM10008", "The method is not supported.".to_owned()),
             Self::Unauthenticated(_) => ("IAM10000", LOG_ON.to_owned()),
             Self::Forbidden(_) => ("IAM11000", NOT_AUTHORIZED.to_owned()),
+            // OCP has a text for this, but no code; its code for blocked logins is the nearest.
+            Self::TooManyLogins { .. } => ("IAM10007", EXCESSIVE.to_owned()),
             Self::NoRoute(_)
             | Self::NoNode(_)
             | Self::Content(_)
             | Self::TooLong { .. }
+            | Self::SignedTooLong { .. }
             | Self::UploadIdBlank
             | Self::NeitherOffsetNorSize
             | Self::Range { .. }
@@ -73,6 +76,7 @@ impl ApiError {
 }
 
 const LOG_ON: &str = "The current user has not logged on or a logon error has occurred. Please log on and try again.";
+const EXCESSIVE: &str = "Excessive number of requests. You have exceeded the request limit for the current throttling window.";
 const NOT_AUTHORIZED: &str =
     "You are not authorized to perform the corresponding operation. Contact the administrator.";
 

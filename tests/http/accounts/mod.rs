@@ -1,14 +1,19 @@
-//! Projects, repositories, users, grants, and temporary links.
+//! Projects, repositories, users, grants, credentials, and temporary links.
 
+mod access_tokens;
 mod cors;
 mod grants;
+mod keys;
 mod links;
 mod permits;
 mod projects;
 mod repos;
+mod signatures;
 mod tokens;
 mod users;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::auth::{admin, login};
@@ -35,6 +40,47 @@ fn data(answer: &Answer) -> Value {
 /// The request, as a user whose password is their name says it.
 fn user(call: Call, name: &str) -> Call {
     login(call, name, name)
+}
+
+/// The request with an access token.
+fn bearer(call: Call, token: &str) -> Call {
+    call.header("Authorization", format!("Bearer {token}"))
+}
+
+/// A pair of access keys.
+struct Pair {
+    key: String,
+    secret: String,
+}
+
+impl Pair {
+    /// The pair in an answer.
+    fn of(made: &Value) -> Self {
+        let text = |name: &str| made[name].as_str().expect("a key").to_owned();
+        Self {
+            key: text("accessKey"),
+            secret: text("secretKey"),
+        }
+    }
+}
+
+/// The request with a pair of access keys.
+fn platform(call: Call, pair: &Pair) -> Call {
+    let encoded = STANDARD.encode(format!("{}:{}", pair.key, pair.secret));
+    call.header("Authorization", format!("Platform {encoded}"))
+}
+
+/// Makes an access token, as the administrator.
+fn make_token(service: &Service, user: &str, name: &str) -> String {
+    let call = Call::new("POST", format!("/auth/api/user/token/{user}/{name}"));
+    let made = data(&service.send(&admin(call)));
+    made["id"].as_str().expect("a token").to_owned()
+}
+
+/// Makes a pair of access keys, as the administrator.
+fn make_key(service: &Service, user: &str) -> Pair {
+    let call = post("/packhold/keys", &json!({"userId": user}));
+    Pair::of(&data(&service.send(&admin(call))))
 }
 
 /// Makes a project with a repository, as the administrator.

@@ -1,76 +1,16 @@
-//! Who is asking (the `Authorization` header), and the refusal of what they may not do.
+//! The refusal of what who asks may not do.
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::sync::Arc;
 
-use super::app::{App, blocking};
-use super::error::ApiError;
-use super::request::Request;
+use super::authenticate;
+
 use crate::domain::auth::{self, Action, Principal};
 use crate::domain::{Address, DomainError, MayCreate, projects};
 use crate::format::meta::Repo;
+use crate::http::app::{App, blocking};
+use crate::http::error::ApiError;
+use crate::http::request::Request;
 use crate::index::Rows;
-
-/// Standard Base64, padded or not: some clients leave the padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Finds out who is asking.
-///
-/// # Errors
-/// [`ApiError::Unauthenticated`] for credentials that are wrong; none are those of nobody.
-pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
-    if app.config.no_auth {
-        return Ok(Principal::admin());
-    }
-    let Some(header) = request.headers.get("authorization") else {
-        return Ok(Principal::Anonymous);
-    };
-    let (name, password) = basic(header.as_bytes()).ok_or(ApiError::Unauthenticated(
-        "Authorization value is not understood",
-    ))?;
-    let now_ms = app.store.now_ms();
-    let (known, name, password) = {
-        let app = Arc::clone(app);
-        blocking(move || {
-            let rows = app.store.rows()?;
-            let known = app.passwords.remembered(&rows, &name, &password, now_ms)?;
-            Ok((known, name, password))
-        })
-        .await?
-    };
-    if let Some(known) = known {
-        return Ok(known);
-    }
-    // Each hash takes memory and time on purpose: strangers must not have many at once.
-    let permit = Arc::clone(&app.hashes).acquire_owned().await;
-    let app = Arc::clone(app);
-    let found = blocking(move || {
-        let _permit = permit;
-        let rows = app.store.rows()?;
-        Ok(app.passwords.verify(&rows, &name, &password, now_ms)?)
-    })
-    .await?;
-    found.ok_or(ApiError::Unauthenticated(
-        "Authorization value check failed",
-    ))
-}
-
-/// Name and password of a `Basic` header (RFC 7617); the name has no colon.
-fn basic(header: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(header).ok()?;
-    let (scheme, value) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(BASE64.decode(value.trim()).ok()?).ok()?;
-    let (name, password) = decoded.split_once(':')?;
-    Some((name.to_owned(), password.to_owned()))
-}
 
 /// The repository of an address, if `principal` may do `action` there. Who may not is not told
 /// whether it exists, unless they have a grant in its project.
@@ -197,6 +137,17 @@ pub fn require_somebody(principal: &Principal) -> Result<(), ApiError> {
     }
 }
 
+/// Refuses who is neither an administrator nor the user in question.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`], [`ApiError::Forbidden`].
+pub fn require_self(principal: &Principal, name: &str) -> Result<(), ApiError> {
+    match principal {
+        Principal::User { name: own, .. } if own == name => Ok(()),
+        _ => require_admin(principal),
+    }
+}
+
 /// The refusal of what a principal may not do.
 pub fn denied(principal: &Principal, wanted: &str) -> ApiError {
     match principal {
@@ -232,30 +183,11 @@ pub fn may_create(
 /// # Errors
 /// [`DomainError::Password`].
 pub async fn hash(app: &Arc<App>, password: &str) -> Result<String, ApiError> {
-    let permit = Arc::clone(&app.hashes).acquire_owned().await;
+    let leave = app.lanes.fast().await;
     let password = password.to_owned();
     blocking(move || {
-        let _permit = permit;
+        let _leave = leave;
         Ok(auth::hash(&password)?)
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn basic_headers() {
-        let some = |n: &str, p: &str| Some((n.to_owned(), p.to_owned()));
-        assert_eq!(
-            basic(b"Basic YWRtaW46cGFzczp3b3Jk"),
-            some("admin", "pass:word")
-        );
-        assert_eq!(basic(b"basic YTpiYw=="), some("a", "bc"));
-        assert_eq!(basic(b"Basic YTpiYw"), some("a", "bc"), "unpadded");
-        assert_eq!(basic(b"Basic ****"), None);
-        assert_eq!(basic(b"Bearer YTpiYw=="), None);
-        assert_eq!(basic(b"Basic YWJj"), None, "no colon");
-    }
 }
