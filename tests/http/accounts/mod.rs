@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod cors;
+mod failures;
 mod grants;
 mod keys;
 mod links;
