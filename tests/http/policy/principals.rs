@@ -114,7 +114,7 @@ const EVERYTHING: &[Need] = &[
 ];
 
 /// All of them; who may most is last, so that what others were refused is still to be done then.
-pub const ALL: [Who; 15] = [
+pub const ALL: [Who; 18] = [
     nobody("anonymous", Says::Nothing, Known::Anonymous),
     nobody(
         "wrong password",
@@ -136,6 +136,23 @@ pub const ALL: [Who; 15] = [
         Says::Header("Negotiate abc"),
         Known::Refused,
     ),
+    nobody(
+        "expired token",
+        Says::Header("Bearer pht_expired"),
+        Known::Refused,
+    ),
+    nobody(
+        "unknown token",
+        Says::Header("Bearer pht_unknown"),
+        Known::Refused,
+    ),
+    Who {
+        name: "reader with a token",
+        says: Says::Header("Bearer pht_reader"),
+        known: Known::Somebody,
+        reach: Reach::Repo,
+        can: &[Member, Read, Be("reader")],
+    },
     user("reader", Reach::Repo, &[Member, Read, Be("reader")]),
     user("writer", Reach::Repo, &[Member, Write]),
     user("deleter", Reach::Repo, &[Member, Delete]),

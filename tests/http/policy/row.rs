@@ -69,6 +69,7 @@ impl Row {
             "{repo}" => spot.repo.to_owned(),
             "{path..}" => spot.path.to_owned(),
             "{type}" => "GENERIC".to_owned(),
+            "{name}" if self.pattern().contains("/token/") => "ci".to_owned(),
             "{number}" => "1".to_owned(),
             "{size}" => "10".to_owned(),
             "{more..}" => String::new(),

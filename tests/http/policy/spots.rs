@@ -3,12 +3,17 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use packhold::domain::DomainError;
+use packhold::domain::auth::{Limits, put_admin};
+use packhold::format::meta::{AccessToken, Mutation};
+use packhold::index::Rows;
+use packhold::store::Ids;
 use serde_json::{Value, json};
 
 use crate::auth::{self, admin};
 use crate::multipart::Form;
 use crate::rpms::rpm;
-use crate::service::Service;
+use crate::service::{START_MS, Service};
 use crate::wire::{Answer, Call};
 
 /// A repository, or none.
@@ -86,6 +91,17 @@ pub fn package_form(version: &str) -> Form {
     Form::of("x.rpm", rpm("name", version, "1.el7", "noarch"))
 }
 
+/// A service that does not slow down who guesses: every wrong password here is one that is asked for.
+fn service() -> Service {
+    let none = Limits {
+        per_address: u32::MAX,
+        per_user: u32::MAX,
+    };
+    let service = Service::with(|config| config.failed_logins = none);
+    put_admin(&service.store, auth::PASSWORD).expect("a password");
+    service
+}
+
 /// A service with everything that the table asks for, and what has to be looked up there.
 pub struct World {
     pub service: Service,
@@ -95,7 +111,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let world = Self {
-            service: auth::service(),
+            service: service(),
             sessions: RefCell::default(),
         };
         for name in [
@@ -130,7 +146,25 @@ impl World {
         world.grant("stranger", "abroad", "", &["MANAGE"]);
         world.put("/generic/abroad/port/f");
         world.add_package(PACKAGES[0]);
+        world.add_token("pht_reader", None);
+        world.add_token("pht_expired", Some(START_MS - 1));
         world
+    }
+
+    /// An access token of the reader's whose secret is known beforehand.
+    fn add_token(&self, secret: &'static str, expires_ms: Option<u64>) {
+        let token = AccessToken {
+            secret_sha256: packhold::digest::sha256(secret.as_bytes()),
+            user: "reader".to_owned(),
+            name: secret.to_owned(),
+            created_ms: START_MS - 2,
+            expires_ms,
+        };
+        let change = move |_: &dyn Rows, _: &mut Ids| {
+            Ok::<_, DomainError>((vec![Mutation::AccessTokenPut(token.clone())], ()))
+        };
+        let added = self.service.store.commit(change).expect("a commit");
+        added.expect("it is not refused");
     }
 
     /// Makes a repository with its files and the rights in it.

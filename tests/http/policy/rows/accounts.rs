@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::auth::admin;
 use crate::policy::principals::Need::{
     Admin, Ask, Be, Manage, ManageProject, Member, Read, Somebody,
 };
@@ -15,7 +16,66 @@ pub fn rows() -> Vec<Row> {
     all.extend(repos());
     all.extend(users());
     all.extend(grants());
+    all.extend(credentials());
     all
+}
+
+/// Access tokens and keys: everybody has their own, and the administrator everybody's.
+fn credentials() -> Vec<Row> {
+    const TOKEN: &str = "/auth/api/user/token/reader/ci";
+    const KEYS: &str = "/packhold/keys";
+    let about = |route, needs, word| Row {
+        word,
+        ..row(route, needs)
+    };
+    let oneself = |_: &World| "reader".to_owned();
+    vec![
+        about(
+            "GET /auth/api/user/list/token/{user}",
+            &[Be("reader")],
+            oneself,
+        ),
+        Row {
+            undo: |world, _| {
+                world.done(Call::new("DELETE", TOKEN));
+            },
+            ..about(
+                "POST /auth/api/user/token/{user}/{name}",
+                &[Be("reader")],
+                oneself,
+            )
+        },
+        Row {
+            // It is there again for everybody.
+            dress: |world, _, call| {
+                let made = admin(Call::new("POST", TOKEN));
+                let _there = world.service.send(&made);
+                call
+            },
+            ..about(
+                "DELETE /auth/api/user/token/{user}/{name}",
+                &[Be("reader")],
+                oneself,
+            )
+        },
+        row("GET /packhold/keys", &[Somebody]),
+        Row {
+            query: "userId=somebody",
+            ..row("GET /packhold/keys", &[Admin])
+        },
+        Row {
+            dress: |_, _, call| with_json(call, &json!({"userId": "somebody"})),
+            ..row("POST /packhold/keys", &[Admin])
+        },
+        about("DELETE /packhold/keys/{accessKey}", &[Admin], |world| {
+            let call = with_json(Call::new("POST", KEYS), &json!({"userId": "somebody"}));
+            let made = world.service.send(&admin(call)).json();
+            made["data"]["accessKey"]
+                .as_str()
+                .expect("a key")
+                .to_owned()
+        }),
+    ]
 }
 
 fn projects() -> Vec<Row> {
