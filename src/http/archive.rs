@@ -13,6 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::app::App;
 use super::artifact;
+use super::entry_names::EntryNames;
 use super::error::ApiError;
 use super::folder::headers;
 use super::request::Request;
@@ -48,6 +49,7 @@ pub fn zip(app: &Arc<App>, request: &Request, name: &str, tree: Tree) -> Respons
     let mut response = respond(Archive {
         app: Arc::clone(app),
         tree,
+        names: EntryNames::default(),
         file: None,
         zip: Some(ZipWriter::new_stream(out.clone())),
         out,
@@ -87,6 +89,7 @@ impl Write for Out {
 struct Archive {
     app: Arc<App>,
     tree: Tree,
+    names: EntryNames,
     /// The entry that is being written.
     file: Option<BlobReader>,
     zip: Option<ZipWriter<StreamWriter<Out>>>,
@@ -121,11 +124,13 @@ impl Archive {
         let rows = self.app.store.rows()?;
         match self.tree.next(&rows, self.app.store.now_ms())? {
             Some(Leaf::File(path, node)) => {
-                self.file = Some(begin(&self.app, &rows, zip, &path, &node)?);
+                let name = self.names.name(&path);
+                self.file = Some(begin(&self.app, &rows, zip, &name, &node)?);
             }
             Some(Leaf::EmptyFolder(path)) => {
                 let options = SimpleFileOptions::default();
-                zip.add_directory(path, options).map_err(|_| BROKEN)?;
+                let name = self.names.name(&path);
+                zip.add_directory(name, options).map_err(|_| BROKEN)?;
             }
             None => {
                 if let Some(zip) = self.zip.take() {

@@ -158,11 +158,6 @@ fn headers_of(
         ("x-checksum-sha256", hex::encode(blob.sha256)),
         ("x-checksum-md5", hex::encode(blob.md5)),
         ("x-checksum-crc64ecma", blob.crc64.to_string()),
-        ("x-content-type-options", "nosniff".to_owned()),
-        (
-            "content-security-policy",
-            "sandbox; default-src 'none'".to_owned(),
-        ),
         (RID, request.trace.0.clone()),
     ];
     let sha1 = artifact.sha1.map(hex::encode);

@@ -27,10 +27,6 @@ pub fn headers(response: &mut Response, request: &Request, content_type: &'stati
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
-    );
     if let Ok(value) = HeaderValue::try_from(request.trace.0.as_str()) {
         headers.insert(super::view::RID, value);
     }

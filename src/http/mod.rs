@@ -15,6 +15,7 @@ mod body;
 pub mod conditional;
 mod cors;
 mod download;
+mod entry_names;
 mod error;
 mod folder;
 mod generic;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use warp::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{HeaderMap, Method};
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -88,6 +89,7 @@ async fn answer(
     if foreign {
         cors::allow(&mut response);
     }
+    restrain(&mut response);
     tracing::info!(
         trace = %trace.0,
         %method,
@@ -97,6 +99,15 @@ async fn answer(
         "answered"
     );
     response
+}
+
+/// Keeps a browser from acting on an answer, whatever is in it: its type is as told, and it cannot
+/// run anything on this origin. Answers that need more than nothing say so themselves.
+fn restrain(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static("sandbox; default-src 'none'"));
 }
 
 /// What warp itself could not read; no filter above rejects, so this is a bug if it ever answers.

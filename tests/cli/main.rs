@@ -16,6 +16,7 @@ mod contents;
 mod damage;
 mod kill;
 mod load;
+mod logs;
 mod packages;
 mod process;
 mod python;

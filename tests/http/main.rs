@@ -13,6 +13,7 @@ mod sim;
 mod wire;
 
 mod accounts;
+mod acting;
 mod auth;
 mod batch;
 mod blocks;

@@ -181,6 +181,11 @@ impl Who {
         }
     }
 
+    /// Whether the service has to hash a password to refuse it.
+    pub fn costs_a_hash(&self) -> bool {
+        self.known == Known::Refused && matches!(self.says, Says::Basic(..))
+    }
+
     /// Whether it has what is needed, at a place.
     pub fn can(&self, need: Need, place: Place) -> bool {
         let public = place == Place::Public;

@@ -109,9 +109,15 @@ pub struct World {
 }
 
 impl World {
+    /// One with passwords.
     pub fn new() -> Self {
+        Self::on(service())
+    }
+
+    /// All of it, in a service that has nothing yet.
+    pub fn on(service: Service) -> Self {
         let world = Self {
-            service: service(),
+            service,
             sessions: RefCell::default(),
         };
         for name in [

@@ -12,7 +12,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/rpm");
 
 /// A header as real ones are: its first entry covers all others, and the data ends with its trailer.
 fn with_region() -> Vec<u8> {
-    let data = b"n\0v\01.el7\0a\0n-v.src.rpm\0";
+    let data = b"n\0v\x001.el7\0a\0n-v.src.rpm\0";
     let tags = [(1000, 0), (1001, 2), (1002, 4), (1022, 10), (1044, 12)];
     let mut entries = vec![[63, BIN, 24, 16]];
     entries.extend(tags.map(|(tag, offset)| [tag, 6, offset, 1]));
