@@ -44,13 +44,14 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 22] = [
+const HOMES: [(&[&str], Place); 23] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
+    (&["console", "::"], Only(&["cli/accounts/password.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),
     (&["zip", "::"], Only(&["http/archive.rs"])),
     (&["multer"], Only(&["http/multipart.rs"])),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
 use crate::http::public_url;
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
@@ -47,6 +48,15 @@ pub enum Command {
     Verify(Verify),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
+    /// Make, list, change and delete users, and say what they may do.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list and delete access tokens, which stand for a user's password.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make, list and delete access keys, with which programs sign requests.
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 /// The store of a command.

@@ -1,5 +1,6 @@
 //! The command line. The only home of clap.
 
+mod accounts;
 mod args;
 mod reindex;
 mod remote;
@@ -79,6 +80,9 @@ pub fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Reindex(args) => reindex::run(&args),
+        Command::User(command) => accounts::user(&command),
+        Command::Token(command) => accounts::token(&command),
+        Command::Key(command) => accounts::key(&command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("packhold: {error}");

@@ -12,7 +12,7 @@ use crate::store::{Access, Stats, Store};
 /// Runs the command.
 pub fn run(args: &args::Stats) -> Result<ExitCode, CliError> {
     let stats: Stats = match &args.remote.server {
-        Some(server) => ask(&args.remote, server, &Method::Get, "/packhold/stats")?,
+        Some(server) => ask(&args.remote, server, Method::Get, "/packhold/stats")?,
         None => {
             let options = options(&args.store, Access::ReadOnly);
             let store = Store::open(&args.store.store, options)?;

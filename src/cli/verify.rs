@@ -14,7 +14,7 @@ pub fn run(args: &args::Verify) -> Result<ExitCode, CliError> {
     let report: VerifyReport = match &args.remote.server {
         Some(server) => {
             let path = format!("/packhold/verify?repair={}", args.repair);
-            ask(&args.remote, server, &Method::Post, &path)?
+            ask(&args.remote, server, Method::Post, &path)?
         }
         None => {
             let access = if args.repair {

@@ -23,7 +23,7 @@ use crate::domain::auth::{Principal, access};
 use crate::format::meta::{AccessKey, AccessToken};
 
 /// An access token as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TokenView {
     name: String,
@@ -46,7 +46,7 @@ impl TokenView {
 }
 
 /// A pair of access keys as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct KeyView {
     access_key: String,

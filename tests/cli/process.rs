@@ -73,6 +73,11 @@ impl Folder {
 pub struct Ran(Output);
 
 impl Ran {
+    /// Of a process that has ended.
+    pub fn of(output: Output) -> Self {
+        Self(output)
+    }
+
     /// Its exit status.
     pub fn code(&self) -> Option<i32> {
         self.0.status.code()

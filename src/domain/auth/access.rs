@@ -25,7 +25,7 @@ const MAX_KEYS: usize = 100;
 const NO_SECRET: &str = "phs_000000000000000000000000000000000000000000000000";
 
 /// A new access token, and the secret that only its user gets to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewToken {
     /// The prefix, and 192 random bits in hex.
     pub secret: String,

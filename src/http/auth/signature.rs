@@ -41,6 +41,8 @@ const BODY_TIME: Duration = Duration::from_mins(1);
 /// When so many signatures are remembered that it is not known whether one was used.
 const FULL_FOR_S: u64 = 60;
 
+const OFF: &str = "the Date of the signature is more than 15 minutes off";
+
 /// What is known of a signed request whose body was read.
 #[derive(Debug, Clone)]
 pub struct Signed {
@@ -137,9 +139,7 @@ fn date(request: &Request, now_ms: u64) -> Result<u64, ApiError> {
     ))?;
     match date_ms.abs_diff(now_ms) <= WINDOW_MS {
         true => Ok(date_ms),
-        false => Err(ApiError::Unauthenticated(
-            "the Date of the signature is more than 15 minutes off",
-        )),
+        false => Err(ApiError::Unauthenticated(OFF)),
     }
 }
 
@@ -151,8 +151,11 @@ pub async fn check(
 ) -> Result<Principal, ApiError> {
     let now_ms = app.store.now_ms();
     let date_ms = date(request, now_ms)?;
-    let unread = || ApiError::Internal("the body of a signed request was not read");
-    let signed = request.signed.as_ref().ok_or_else(unread)?;
+    // Not read where the date was off then.
+    let signed = request
+        .signed
+        .as_ref()
+        .ok_or(ApiError::Unauthenticated(OFF))?;
     if let Some(known) = signed.proven.get() {
         return Ok(known.clone());
     }
