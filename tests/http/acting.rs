@@ -161,7 +161,7 @@ fn an_index_shows_markup_as_text() {
         "line\nbreak",
     ];
     for name in names {
-        let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = escaped(name);
         service.store(
             &format!("/d/{}", encoded.replace("%25%32%46", "%E2%88%95")),
             "x",
@@ -235,9 +235,15 @@ const LEAVING: [&str; 22] = [
     "C_/x",
 ];
 
+/// Every byte escaped.
+fn escaped(text: &str) -> String {
+    let hex = text.bytes().map(|byte| hex::encode_upper([byte]));
+    hex.flat_map(|digits| ["%".to_owned(), digits]).collect()
+}
+
 /// Gives a file a path in each way that a client has to do so.
 fn store_everywhere(service: &Service, path: &str) {
-    let encoded: String = path.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded = escaped(path);
     for folder in ["put", "raw"] {
         let target = format!("/generic/project/repo/zip/{folder}/{encoded}");
         let answer = service.send(

@@ -315,7 +315,7 @@ impl Replay {
             }
             Mutation::PackagePut(package) => {
                 let told = self.next(&package.created_by);
-                self.packages.add(package, told);
+                self.packages.add(package, &told);
             }
             Mutation::PackageDelete(delete) => self.packages.remove(delete.id),
             _ => {}

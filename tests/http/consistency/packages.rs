@@ -153,7 +153,7 @@ impl Shelf {
     }
 
     /// A package of the log, and what its uploader was told.
-    pub fn add(&mut self, package: Package, told: Change) {
+    pub fn add(&mut self, package: Package, told: &Change) {
         let (id, file_name, content) = (package.id, package.file_name, package.sha256);
         assert!(id > self.last_id, "{id} is no new id");
         self.last_id = id;
@@ -165,7 +165,7 @@ impl Shelf {
             file_name,
             content,
         };
-        assert_eq!(told, logged);
+        assert_eq!(*told, logged);
     }
 
     pub fn remove(&mut self, id: u64) {
