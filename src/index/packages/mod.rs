@@ -3,9 +3,9 @@
 //! A query first becomes the set of the ids that it asks for: unions and intersections of bitmaps, and
 //! for a keyword a pass over the file names (some 60 bytes a package). That gives the total. The page
 //! is then read in the order asked for: from the sets of a field that packages share, or by walking
-//! the order of a field that they do not share; few rows are fetched and sorted instead. So the first
-//! page of a query over 100,000 packages takes some milliseconds, and memory does not grow with the
-//! packages but by a bit or two each.
+//! the order of a field that they do not share; few rows, and those that a walk does not soon come to,
+//! are fetched and sorted instead. So the first page of a query over 100,000 packages takes some
+//! milliseconds, and memory does not grow with the packages but by a bit or two each.
 
 pub mod names;
 mod page;
