@@ -14,7 +14,10 @@ use crate::store::{Ids, Store, StoreError};
 /// Bytes digested between two commits that note how far it is.
 const STEP_BYTES: u64 = 256 << 20;
 
-/// Sessions whose blocks are being digested; one thread at a time for each.
+/// Threads that read blocks again at once, for all sessions: other requests need threads, too.
+const AT_ONCE: usize = 8;
+
+/// Sessions whose blocks are being digested; one thread at a time for each, and only so many.
 #[derive(Debug, Default)]
 pub struct Digesting {
     running: Mutex<HashSet<SessionId>>,
@@ -28,8 +31,10 @@ struct Turn<'d> {
 
 impl Digesting {
     fn turn(&self, id: &SessionId) -> Option<Turn<'_>> {
-        let fresh = self.running.lock().insert(*id);
-        fresh.then_some(Turn { all: self, id: *id })
+        let mut running = self.running.lock();
+        let fresh = running.len() < AT_ONCE && running.insert(*id);
+        // Not `then_some`: a turn that is made and dropped would end that of somebody else.
+        fresh.then(|| Turn { all: self, id: *id })
     }
 }
 
@@ -40,7 +45,7 @@ impl Drop for Turn<'_> {
 }
 
 /// Digests what blocks of a session follow those that its digests cover; `false` if somebody else
-/// is doing that. Reads them, and may take as long as that takes.
+/// is doing that, or too many others do so for their sessions. Reads them, and may take as long as that takes.
 ///
 /// # Errors
 /// [`DomainError::Store`].
@@ -105,4 +110,22 @@ fn note(store: &Store, base: Session, ahead: Session) -> Result<bool, DomainErro
     };
     store.commit(check)??;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thread_for_a_session_and_a_few_for_all() {
+        let digesting = Digesting::default();
+        let first = digesting.turn(&[0; 16]).expect("a turn");
+        assert!(digesting.turn(&[0; 16]).is_none(), "somebody does so");
+        let ids = (1..AT_ONCE).map(|n| [u8::try_from(n).expect("few"); 16]);
+        let others: Vec<_> = ids.map(|id| digesting.turn(&id)).collect();
+        assert!(others.iter().all(Option::is_some));
+        assert!(digesting.turn(&[255; 16]).is_none(), "too many");
+        drop(first);
+        assert!(digesting.turn(&[255; 16]).is_some());
+    }
 }
