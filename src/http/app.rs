@@ -6,16 +6,25 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::audit::Audit;
 use super::error::ApiError;
+use super::limits::Limits;
+use super::rate::Rate;
 use crate::domain::DomainError;
 use crate::domain::auth::Passwords;
-use crate::domain::blocks::Digesting;
+use crate::domain::blocks::{Digesting, Open};
+use crate::domain::quota::Usage;
 use crate::format::meta::Mutation;
 use crate::index::Rows;
-use crate::store::{Ids, Store, StoreError};
+use crate::store::{Budget, Ids, Store, StoreError};
 
 /// Password hashes computed at once; each takes 19 MiB.
 const HASHES_AT_ONCE: usize = 2;
+
+/// Memory that JSON documents in requests may take together, as they came and as they were read.
+const DOCUMENT_BYTES: u64 = 128 << 20;
+/// Repositories measured at once.
+const MEASURED_AT_ONCE: usize = 2;
 
 /// How the façade behaves.
 #[derive(Debug, Clone)]
@@ -34,6 +43,10 @@ pub struct Config {
     /// A proxy stands in front: it appends to `X-Forwarded-For` who asked it, and says in
     /// `X-Forwarded-Host` and `X-Forwarded-Proto` what it was asked as.
     pub behind_proxy: bool,
+    /// What clients may take.
+    pub limits: Limits,
+    /// What is written to the audit trail.
+    pub audit: Audit,
 }
 
 /// With passwords, in UTC, not told what is around it.
@@ -46,6 +59,8 @@ impl Default for Config {
             sweep_every: Duration::from_secs(10),
             public_url: None,
             behind_proxy: false,
+            limits: Limits::default(),
+            audit: Audit::default(),
         }
     }
 }
@@ -58,6 +73,15 @@ pub struct App {
     pub(super) hashes: Arc<Semaphore>,
     /// Whose blocks are being digested.
     pub(super) digesting: Digesting,
+    /// How often clients ask.
+    pub(super) rate: Rate,
+    /// What repositories with a quota hold.
+    pub(super) usage: Usage,
+    pub(super) measuring: Arc<Semaphore>,
+    /// The memory of JSON documents in requests.
+    pub(super) documents: Budget,
+    /// Who has uploads in blocks open.
+    pub(super) open: Open,
     /// Wakes the sweeper, when something was deleted.
     pub(super) to_sweep: Notify,
 }
@@ -70,10 +94,15 @@ impl App {
     pub fn new(store: Store, config: Config) -> Result<Self, DomainError> {
         Ok(Self {
             store,
+            rate: Rate::new(config.limits.max_requests_per_second),
             config,
             passwords: Arc::new(Passwords::new()?),
             hashes: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             digesting: Digesting::default(),
+            usage: Usage::default(),
+            open: Open::default(),
+            documents: Budget::new(DOCUMENT_BYTES),
+            measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
         })
     }

@@ -24,6 +24,15 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// # Errors
 /// [`ApiError::Unauthenticated`] for credentials that are wrong; none are those of nobody.
 pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
+    let found = identify(app, request).await;
+    let no_auth = app.config.no_auth;
+    request
+        .note
+        .authenticated(&request.headers, no_auth, &found);
+    found
+}
+
+async fn identify(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
     if app.config.no_auth {
         return Ok(Principal::admin());
     }
@@ -61,7 +70,7 @@ pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal
 }
 
 /// Name and password of a `Basic` header (RFC 7617); the name has no colon.
-fn basic(header: &[u8]) -> Option<(String, String)> {
+pub(super) fn basic(header: &[u8]) -> Option<(String, String)> {
     let text = std::str::from_utf8(header).ok()?;
     let (scheme, value) = text.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

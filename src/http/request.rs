@@ -6,18 +6,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 use warp::http::{HeaderMap, Method};
 
+use super::audit::Note;
 use super::error::ApiError;
 use super::params;
 use crate::domain::Address;
+use crate::store::Budget;
 
 /// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off.
 pub struct Body {
     bytes: Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>,
     begun: bool,
+    received_bytes: u64,
+    cap: Option<Cap>,
+    memory: Budget,
+}
+
+/// How long a body may be, and what its client hears when it is longer.
+struct Cap {
+    bytes: u64,
+    refusal: Option<ApiError>,
 }
 
 impl Body {
@@ -26,7 +37,39 @@ impl Body {
         Self {
             bytes: Box::pin(bytes),
             begun: false,
+            received_bytes: 0,
+            cap: None,
+            memory: Budget::new(u64::MAX),
         }
+    }
+
+    /// The memory that it takes when it is read as a document.
+    pub fn memory(&self) -> &Budget {
+        &self.memory
+    }
+
+    /// The same, with that memory taken from a budget.
+    pub fn charged_to(self, memory: Budget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Ends the body with `refusal` as soon as more than `bytes` of it came. Of two caps the lower
+    /// one holds.
+    pub fn cap(&mut self, bytes: u64, refusal: ApiError) {
+        if self.cap.as_ref().is_none_or(|cap| bytes < cap.bytes) {
+            let refusal = Some(refusal);
+            self.cap = Some(Cap { bytes, refusal });
+        }
+    }
+
+    /// The same without a cap: what nobody wants is read to be dropped.
+    pub fn uncapped(self) -> Self {
+        Self { cap: None, ..self }
+    }
+
+    /// Bytes that came so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// Whether anybody asked for its bytes: a client that waited for that now sends them.
@@ -40,7 +83,16 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.begun = true;
-        self.bytes.as_mut().poll_next(cx)
+        let part = ready!(self.bytes.as_mut().poll_next(cx));
+        if let Some(Ok(part)) = &part {
+            self.received_bytes += part.len() as u64;
+        }
+        let received = self.received_bytes;
+        let refusal = self.cap.as_mut().filter(|cap| received > cap.bytes);
+        match refusal.and_then(|cap| cap.refusal.take()) {
+            Some(refusal) => Poll::Ready(Some(Err(refusal))),
+            None => Poll::Ready(part),
+        }
     }
 }
 
@@ -83,6 +135,8 @@ pub struct Request {
     pub peer: Option<IpAddr>,
     /// When it came.
     pub started: Instant,
+    /// For the audit trail.
+    pub note: Note,
 }
 
 impl Request {
@@ -110,6 +164,7 @@ impl Request {
             headers,
             peer: None,
             started: Instant::now(),
+            note: Note::default(),
         })
     }
 

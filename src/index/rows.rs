@@ -9,8 +9,8 @@ use super::row::{Checkpoint, Prefix, unseal, unseal_bytes};
 use super::tables::{Bytes, CHECKPOINT, NEXT_NODE, NEXT_PACKAGE, Source};
 use crate::format::Sha256;
 use crate::format::meta::{
-    AccessKey, AccessToken, Blob, Block, Grant, Node, NodeId, NodeKind, Package, Project, Quota, Relocated, Repo, Row, Session,
-    SessionId, Token, User,
+    AccessKey, AccessToken, Blob, Block, Grant, Node, NodeId, NodeKind, Package, Project, Quota,
+    Relocated, Repo, Row, Session, SessionId, Token, User,
 };
 
 /// Where nodes come in the order of a folder: folders before files, each by name.

@@ -11,6 +11,7 @@ mod rpms;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod audit;
 mod commands;
 mod contents;
 mod damage;

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
+use packhold::domain::quota::Usage;
 use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, Upload};
 use packhold::format::header::{Chunking, PackHeader};
 use packhold::format::{PackId, Sha256};
@@ -117,6 +118,7 @@ pub fn upload(path: &str) -> Upload {
         by: "tester".to_owned(),
         may_create: MayCreate::Project,
         permit: None,
+        max_bytes: None,
     }
 }
 
@@ -133,9 +135,15 @@ impl Client {
         }
         let ingested = ingest.finish()?;
         let (sender, receiver) = mpsc::channel();
-        domain::finish(&self.store, upload, ingested, move |stored| {
-            sender.send(stored).expect("somebody waits");
-        });
+        domain::finish(
+            &self.store,
+            &Usage::default(),
+            upload,
+            ingested,
+            move |stored| {
+                sender.send(stored).expect("somebody waits");
+            },
+        );
         receiver.recv().expect("an answer comes")
     }
 
