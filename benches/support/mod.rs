@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
+use packhold::domain::quota::Usage;
 use packhold::domain::{self, Address, Declared, MayCreate, Upload};
 use packhold::http::{App, Config, serve};
 use packhold::store::{Options, Store};
@@ -136,6 +137,7 @@ impl Engine {
             by: "bench".to_owned(),
             may_create: MayCreate::Project,
             permit: None,
+            max_bytes: None,
         };
         let size = Some(bytes.len() as u64);
         let mut ingest = domain::begin(&self.store, &upload, size).expect("an upload");
@@ -146,9 +148,15 @@ impl Engine {
         }
         let ingested = ingest.finish().expect("the end");
         let (sender, receiver) = std::sync::mpsc::channel();
-        domain::finish(&self.store, upload, ingested, move |result| {
-            sender.send(result).expect("a listener");
-        });
+        domain::finish(
+            &self.store,
+            &Usage::default(),
+            upload,
+            ingested,
+            move |result| {
+                sender.send(result).expect("a listener");
+            },
+        );
         let stored = receiver.recv().expect("an outcome").expect("a file");
         assert_eq!(stored.file.blob.size, bytes.len() as u64);
         assert_eq!(stored.new_bytes > 0, new, "new bytes: {}", stored.new_bytes);

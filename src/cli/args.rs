@@ -97,6 +97,37 @@ pub struct Serve {
     /// A proxy stands in front: X-Forwarded-For, -Host and -Proto are believed, the last word of each.
     #[arg(long, env = "PACKHOLD_TRUST_PROXY", action = ArgAction::SetTrue)]
     pub trust_proxy: bool,
+    /// What clients may take.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// What the audit trail has: log lines with the target `audit`, whatever else is logged.
+    #[arg(long, env = "PACKHOLD_AUDIT", default_value = "changes")]
+    pub audit: AuditArg,
+}
+
+/// What clients may take.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LimitArgs {
+    /// Bytes that one upload may have (K, M, G are powers of 1024) [default: as many as fit on the disk].
+    #[arg(long = "max-upload-bytes", env = "PACKHOLD_MAX_UPLOAD_BYTES", value_parser = bytes)]
+    pub upload_bytes: Option<u64>,
+    /// Requests per second of one client's address, and ten times as many at once; 0: any number.
+    #[arg(long, env = "PACKHOLD_MAX_REQUESTS_PER_SECOND", default_value_t = 5000)]
+    pub requests_per_second: u32,
+    /// Uploads in blocks that one user may have open.
+    #[arg(long, env = "PACKHOLD_MAX_SESSIONS_PER_USER", default_value_t = 10_000)]
+    pub sessions_per_user: u64,
+}
+
+/// What the audit trail has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditArg {
+    /// Nothing.
+    Off,
+    /// What changes something, and what is refused.
+    Changes,
+    /// Downloads and all other requests, too.
+    Reads,
 }
 
 /// `packhold stats`.

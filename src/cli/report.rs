@@ -16,9 +16,15 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Work that is done sooner shows no progress.
 const QUIET_FOR: Duration = Duration::from_millis(500);
 
-/// Log lines go to standard error.
+/// Log lines go to standard error. The audit trail is no matter of how much is logged otherwise; a
+/// filter that names it decides for itself.
 pub fn start_logging(args: &Args) {
-    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let mut filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    if !args.log.contains("audit")
+        && let Ok(directive) = "audit=info".parse()
+    {
+        filter = filter.add_directive(directive);
+    }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -1,6 +1,7 @@
 //! `packhold serve`.
 
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,10 +12,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
-use super::args::{self, StoreArgs};
+use super::args::{self, AuditArg, LimitArgs, StoreArgs};
 use super::report::progress;
 use crate::domain::auth;
-use crate::http::{App, Config, serve};
+use crate::http::{App, Audit, Config, Limits, serve};
 use crate::store::{Access, Options, Store};
 
 /// Threads that may wait for the disk or compute digests at once; none waits for another, and none
@@ -57,6 +58,12 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         zone,
         public_url: args.public_url.clone(),
         behind_proxy: args.trust_proxy,
+        limits: limits(&args.limits),
+        audit: match args.audit {
+            AuditArg::Off => Audit::Off,
+            AuditArg::Changes => Audit::Changes,
+            AuditArg::Reads => Audit::Reads,
+        },
         ..Config::default()
     };
     let app = Arc::new(App::new(store.clone(), config)?);
@@ -71,6 +78,14 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
     runtime.shutdown_background();
     store.close();
     Ok(ExitCode::SUCCESS)
+}
+
+fn limits(args: &LimitArgs) -> Limits {
+    Limits {
+        max_upload_bytes: args.upload_bytes,
+        max_requests_per_second: NonZeroU32::new(args.requests_per_second),
+        max_sessions_per_user: args.sessions_per_user,
+    }
 }
 
 async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {

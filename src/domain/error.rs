@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::packages::PackageError;
 use super::path::PathError;
+use super::quota::Excess;
 use crate::index::IndexError;
 use crate::store::StoreError;
 
@@ -104,6 +105,21 @@ pub enum DomainError {
         /// How many are possible.
         limit: usize,
     },
+    /// A user has as many uploads in blocks open as they may have.
+    #[error("one user may have {limit} uploads in blocks open")]
+    TooManySessions {
+        /// How many are possible.
+        limit: u64,
+    },
+    /// A file is larger than files may be.
+    #[error("a file may have {limit_bytes} bytes at most")]
+    TooLarge {
+        /// How many are possible.
+        limit_bytes: u64,
+    },
+    /// A repository would hold more than it may; to be measured, if that was not done for this change.
+    #[error("repository {} may hold {} bytes at most", .0.repo, .0.quota_bytes)]
+    Quota(Excess),
     /// No such upload in blocks is going on at this path.
     #[error("no upload in blocks has the id {0}")]
     NoSession(String),

@@ -1,6 +1,6 @@
 //! Finding nodes.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 
 use super::DomainError;
 use super::path::{NodePath, reserved_project, valid_name};
@@ -55,6 +55,13 @@ impl Address {
             project: self.project.clone(),
             repo: self.repo.clone(),
         }
+    }
+}
+
+/// `project/repo/path`.
+impl Display for Address {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{}", self.project, self.repo, self.path)
     }
 }
 

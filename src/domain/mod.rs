@@ -11,6 +11,7 @@ pub mod packages;
 pub mod path;
 mod place;
 pub mod projects;
+pub mod quota;
 mod random;
 mod selection;
 mod submit;

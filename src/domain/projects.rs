@@ -7,9 +7,10 @@ use super::DomainError;
 use super::auth::{self, Action, Principal};
 use super::lookup::{Address, repository};
 use super::path::{reserved_project, valid_name};
+use super::quota::Usage;
 use super::tree::Tree;
 use super::{blocks, token};
-use crate::format::meta::{Mutation, Project, ProjectDelete, Repo, RepoDelete};
+use crate::format::meta::{Mutation, Project, ProjectDelete, Quota, Repo, RepoDelete};
 use crate::index::Rows;
 use crate::store::Ids;
 
@@ -74,6 +75,8 @@ pub struct NewRepo {
     pub public: bool,
     /// Free text.
     pub description: String,
+    /// How much it may hold, in bytes; `None` for as much as there is room for.
+    pub quota_bytes: Option<u64>,
     /// Who makes it.
     pub by: String,
     /// When, Unix milliseconds.
@@ -105,27 +108,57 @@ impl NewRepo {
             created_by: self.by.clone(),
             created_ms: self.at_ms,
         };
-        Ok((vec![Mutation::RepoPut(repo.clone())], repo))
+        let mut mutations = vec![Mutation::RepoPut(repo.clone())];
+        if self.quota_bytes.is_some() {
+            // Its root is new: nothing was ever counted for it.
+            mutations.push(quota(&self.address, self.quota_bytes));
+        }
+        Ok((mutations, repo))
     }
 }
 
-/// Changes a repository; what is `None` stays.
+fn quota(repo: &Address, bytes: Option<u64>) -> Mutation {
+    Mutation::QuotaPut(Quota {
+        project: repo.project.clone(),
+        repo: repo.repo.clone(),
+        bytes,
+    })
+}
+
+/// What is to be changed of a repository; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepoChange {
+    /// Whether anybody may read it.
+    pub public: Option<bool>,
+    /// Free text.
+    pub description: Option<String>,
+    /// How much it may hold, in bytes; within, `None` for as much as there is room for.
+    pub quota_bytes: Option<Option<u64>>,
+}
+
+/// Changes a repository. A quota may be below what it holds: then nothing makes it grow.
 ///
 /// # Errors
 /// [`DomainError::NoRepository`], [`DomainError::Invalid`].
 pub fn update_repo(
     rows: &dyn Rows,
+    usage: &Usage,
     address: &Address,
-    public: Option<bool>,
-    description: Option<&str>,
+    change: &RepoChange,
 ) -> Result<Vec<Mutation>, DomainError> {
     let mut repo = repository(rows, address)?;
-    repo.public = public.unwrap_or(repo.public);
-    if let Some(description) = description {
-        refuse_long("description", description)?;
-        description.clone_into(&mut repo.description);
+    let mut mutations = Vec::new();
+    if let Some(bytes) = change.quota_bytes {
+        usage.forget(rows, repo.root)?;
+        mutations.push(quota(address, bytes));
     }
-    Ok(vec![Mutation::RepoPut(repo)])
+    repo.public = change.public.unwrap_or(repo.public);
+    if let Some(description) = &change.description {
+        refuse_long("description", description)?;
+        repo.description.clone_from(description);
+    }
+    mutations.push(Mutation::RepoPut(repo));
+    Ok(mutations)
 }
 
 /// Deletes a repository and all that is in it, with its tokens and block uploads; one with files only if `forced`.

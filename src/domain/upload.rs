@@ -6,6 +6,7 @@ use super::DomainError;
 use super::lookup::{Address, FileEntry, child};
 use super::path::NodePath;
 use super::place::{MayCreate, Plan, put};
+use super::quota::Usage;
 use super::submit::submit;
 use super::token;
 use crate::digest::Wanted;
@@ -60,6 +61,8 @@ pub struct Upload {
     pub may_create: MayCreate,
     /// sha256 of the secret of the temporary token whose permit it takes.
     pub permit: Option<Sha256>,
+    /// Bytes that the file may have; `None` for any number.
+    pub max_bytes: Option<u64>,
 }
 
 /// A file that is in its place, and what it cost.
@@ -150,6 +153,14 @@ impl Upload {
         Ok(change.mutations)
     }
 
+    /// Refuses a file of more bytes than it may have.
+    pub(super) fn refuse_large(&self, bytes: u64) -> Result<(), DomainError> {
+        match self.max_bytes.filter(|max| bytes > *max) {
+            Some(limit_bytes) => Err(DomainError::TooLarge { limit_bytes }),
+            None => Ok(()),
+        }
+    }
+
     /// The mutations that put the file where it goes; and its node.
     fn carry_out(
         &self,
@@ -159,6 +170,7 @@ impl Upload {
         now_ms: u64,
     ) -> Result<(Vec<Mutation>, Node), DomainError> {
         self.judge(rows, now_ms)?;
+        self.refuse_large(blob.size)?;
         let path = &self.address.path;
         let mut change = self.change(rows, ids, now_ms);
         let folder = change.folder(&self.address.at(path.parent().unwrap_or_default()))?;
@@ -218,6 +230,7 @@ fn from_hex(hex_digest: &str) -> Option<Sha256> {
 /// visible, or why it is not; nothing is visible in between.
 pub fn finish(
     store: &Store,
+    usage: &Usage,
     upload: Upload,
     ingested: Ingested,
     done: impl FnOnce(Result<Stored, DomainError>) + Send + 'static,
@@ -226,8 +239,9 @@ pub fn finish(
         Ok(content) => content,
         Err(error) => return done(Err(error)),
     };
-    let now_ms = store.now_ms();
-    let check = move |rows: &dyn Rows, ids: &mut Ids| content.place(&upload, rows, ids, now_ms);
+    let (usage, now_ms) = (usage.clone(), store.now_ms());
+    let check =
+        move |rows: &dyn Rows, ids: &mut Ids| content.place(&upload, &usage, rows, ids, now_ms);
     submit(store, check, done);
 }
 
@@ -274,6 +288,7 @@ impl Content {
     pub(super) fn place(
         &self,
         upload: &Upload,
+        usage: &Usage,
         rows: &dyn Rows,
         ids: &mut Ids,
         now_ms: u64,
@@ -284,6 +299,8 @@ impl Content {
         if let Some(token) = &upload.permit {
             mutations.push(token::take_permit(rows, token)?);
         }
+        // ORDER: last, so that nothing is counted for what is refused for another reason.
+        usage.admit(rows, &upload.address, &mutations, false, now_ms)?;
         let stored = Stored {
             file: FileEntry {
                 address: upload.address.clone(),

@@ -6,14 +6,23 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::audit::Audit;
 use super::auth::{LONG_BODIES, Lanes};
 use super::error::ApiError;
+use super::limits::Limits;
+use super::rate::Rate;
 use crate::domain::DomainError;
-use crate::domain::auth::{Failures, Limits, Passwords, Replays};
-use crate::domain::blocks::Digesting;
+use crate::domain::auth::{self, Failures, Passwords, Replays};
+use crate::domain::blocks::{Digesting, Open};
+use crate::domain::quota::Usage;
 use crate::format::meta::Mutation;
 use crate::index::Rows;
-use crate::store::{Ids, Store, StoreError};
+use crate::store::{Budget, Ids, Store, StoreError};
+
+/// Memory that JSON documents in requests may take together, as they came and as they were read.
+const DOCUMENT_BYTES: u64 = 128 << 20;
+/// Repositories measured at once.
+const MEASURED_AT_ONCE: usize = 2;
 
 /// How the façade behaves.
 #[derive(Debug, Clone)]
@@ -33,7 +42,11 @@ pub struct Config {
     /// `X-Forwarded-Host` and `X-Forwarded-Proto` what it was asked as.
     pub behind_proxy: bool,
     /// How many failed logins are answered without delay.
-    pub failed_logins: Limits,
+    pub failed_logins: auth::Limits,
+    /// What clients may take.
+    pub limits: Limits,
+    /// What is written to the audit trail.
+    pub audit: Audit,
 }
 
 /// With passwords, in UTC, not told what is around it.
@@ -46,7 +59,9 @@ impl Default for Config {
             sweep_every: Duration::from_secs(10),
             public_url: None,
             behind_proxy: false,
-            failed_logins: Limits::default(),
+            failed_logins: auth::Limits::default(),
+            limits: Limits::default(),
+            audit: Audit::default(),
         }
     }
 }
@@ -64,6 +79,15 @@ pub struct App {
     pub(super) long_bodies: Arc<Semaphore>,
     /// Whose blocks are being digested.
     pub(super) digesting: Digesting,
+    /// How often clients ask.
+    pub(super) rate: Rate,
+    /// What repositories with a quota hold.
+    pub(super) usage: Usage,
+    pub(super) measuring: Arc<Semaphore>,
+    /// The memory of JSON documents in requests.
+    pub(super) documents: Budget,
+    /// Who has uploads in blocks open.
+    pub(super) open: Open,
     /// Wakes the sweeper, when something was deleted.
     pub(super) to_sweep: Notify,
 }
@@ -81,8 +105,13 @@ impl App {
             replays: Replays::default(),
             long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
             store,
+            rate: Rate::new(config.limits.max_requests_per_second),
             config,
             digesting: Digesting::default(),
+            usage: Usage::default(),
+            open: Open::default(),
+            documents: Budget::new(DOCUMENT_BYTES),
+            measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
         })
     }

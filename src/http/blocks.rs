@@ -14,12 +14,13 @@ use super::body::receive;
 use super::error::ApiError;
 use super::generic::{declared, upload};
 use super::params;
+use super::quota::within;
 use super::request::{Body, Request};
 use super::stream::{Steps, respond};
 use super::view::{Nothing, json_headers, success};
-use crate::domain::Address;
 use crate::domain::auth::{Action, Principal};
 use crate::domain::blocks::{self, BlockUpload, SESSION_MS, UploadId};
+use crate::domain::{Address, DomainError};
 use crate::format::meta::{Block, Dialect};
 use crate::store::Ingest;
 
@@ -32,6 +33,8 @@ const SEPARATE: &str = "SEPARATE-UPLOAD";
 
 /// How long a completion waits for whoever digests the same blocks, before it looks again.
 const AGAIN: Duration = Duration::from_millis(10);
+/// The longest that it waits so: whoever looks reads the rows of all blocks.
+const AGAIN_AT_LAST: Duration = Duration::from_secs(1);
 /// Blocks listed at once.
 const PAGE: usize = 500;
 
@@ -114,26 +117,43 @@ async fn start(
     (principal, address): Entrance,
     dialect: Dialect,
 ) -> Result<Response, ApiError> {
-    let mut upload = upload(&request, address, &principal)?;
+    let mut upload = upload(&app, &request, address, &principal)?;
     // The completion takes it.
     upload.permit = None;
-    let (done, outcome) = waiting();
-    blocking(move || {
-        {
+    let upload = {
+        let app = Arc::clone(&app);
+        blocking(move || {
             let rows = app.store.rows()?;
             authorize(&rows, &principal, Action::Write, &upload.address)?;
             upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
-        }
-        app.store.writable()?;
-        blocks::start(&app.store, upload, dialect, done);
-        Ok(())
-    })
-    .await?;
+            app.store.writable()?;
+            Ok(upload)
+        })
+        .await?
+    };
+    count_session(&app, &upload.by).await?;
+    let (done, outcome) = waiting();
+    blocks::start(&app.store, upload, dialect, done);
     let started = Started {
         upload_id: outcome.await?.to_string(),
         expire_seconds: SESSION_MS / 1000,
     };
     Ok(success(&request.trace, Some(started)))
+}
+
+/// Refuses one more session to who has too many.
+async fn count_session(app: &Arc<App>, user: &str) -> Result<(), ApiError> {
+    let limit = app.config.limits.max_sessions_per_user;
+    if app.open.take(user, limit) {
+        return Ok(());
+    }
+    let permit = Arc::clone(&app.measuring).acquire_owned().await;
+    let (app, user) = (Arc::clone(app), user.to_owned());
+    blocking(move || {
+        let _permit = permit;
+        Ok(app.open.recount(&app.store, &user, limit)?)
+    })
+    .await
 }
 
 /// `PUT` to the file's own path: takes in a block.
@@ -155,19 +175,40 @@ pub async fn put(
     };
     let session = *upload.id.session_id();
     let size = request.content_length();
-    let (begun, ingest) = {
+    // A block at an offset says how large the file is at least.
+    let offset = match dialect {
+        Dialect::Offset => upload.key,
+        Dialect::Sequence => 0,
+    };
+    let (begun, ingest, quota) = {
         let app = Arc::clone(&app);
         blocking(move || {
-            authorize(
-                &app.store.rows()?,
-                &principal,
-                Action::Write,
-                &upload.address,
-            )?;
-            Ok(blocks::begin_block(&app.store, upload, size)?)
+            let quota = {
+                let rows = app.store.rows()?;
+                authorize(&rows, &principal, Action::Write, &upload.address)?;
+                app.config
+                    .limits
+                    .admit(size.map(|size| offset.saturating_add(size)))?;
+                let most = app.usage.most(&rows, &upload.address, app.store.now_ms())?;
+                match most {
+                    Some(excess)
+                        if excess.growth_bytes < offset.saturating_add(size.unwrap_or(0)) =>
+                    {
+                        return Err(DomainError::Quota(excess).into());
+                    }
+                    most => most,
+                }
+            };
+            let (begun, ingest) = blocks::begin_block(&app.store, upload, size)?;
+            Ok((begun, ingest, quota))
         })
         .await?
     };
+    app.config.limits.cap(body, offset);
+    if let Some(excess) = quota {
+        let left = excess.growth_bytes.saturating_sub(offset);
+        body.cap(left, DomainError::Quota(excess).into());
+    }
     let ingested = receive(&app.store, ingest, body, Ingest::finish_block).await?;
     let (done, outcome) = waiting();
     blocks::finish_block(&app.store, begun, ingested, done);
@@ -318,28 +359,25 @@ async fn complete(
     if dialect == Dialect::Offset && size.is_none() {
         return Err(ApiError::NeitherOffsetNorSize);
     }
-    let upload = upload(&request, address, &principal)?;
-    loop {
+    let upload = upload(&app, &request, address, &principal)?;
+    let mut again = AGAIN;
+    let attempt = || {
         let (app, principal) = (Arc::clone(&app), principal.clone());
         let (mut upload, id) = (upload.clone(), id.clone());
-        let completed = blocking(move || {
+        blocking(move || {
             {
                 let rows = app.store.rows()?;
                 authorize(&rows, &principal, Action::Write, &upload.address)?;
                 upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+                app.config.limits.admit(size)?;
             }
-            Ok(blocks::complete(
-                &app.store,
-                &app.digesting,
-                &upload,
-                &id,
-                size,
-            )?)
-        });
-        if completed.await?.is_some() {
-            break;
-        }
-        tokio::time::sleep(AGAIN).await;
+            let state = (&app.digesting, &app.usage);
+            Ok(blocks::complete(&app.store, state, &upload, &id, size)?)
+        })
+    };
+    while within(&app, &upload.address, attempt).await?.is_none() {
+        tokio::time::sleep(again).await;
+        again = AGAIN_AT_LAST.min(again * 2);
     }
     Ok(success(&request.trace, None::<Nothing>))
 }

@@ -20,6 +20,8 @@ use crate::store::{Budget, Grant, Ingest, Store, StoreError};
 const BATCH_BYTES: usize = 1 << 20;
 /// A batch that needed a grant goes to work after this time, whatever its size.
 const MAX_WAIT: Duration = Duration::from_millis(250);
+/// Memory for a document is taken in steps of this.
+const DOCUMENT_STEP_BYTES: usize = 16 << 10;
 /// How much of a refused body is read and dropped before the connection closes.
 #[derive(Debug, Clone, Copy)]
 pub struct Drain {
@@ -93,7 +95,7 @@ impl Batch {
         match self.grant.take() {
             Some(grant) => Bytes::from_owner(Granted {
                 bytes,
-                _grant: grant,
+                _grants: vec![grant],
             }),
             None => bytes,
         }
@@ -103,7 +105,7 @@ impl Batch {
 /// Bytes that hold their share of the budget.
 struct Granted {
     bytes: Bytes,
-    _grant: Grant,
+    _grants: Vec<Grant>,
 }
 
 impl AsRef<[u8]> for Granted {
@@ -185,25 +187,38 @@ fn joined<T>(
     result.unwrap_or_else(|error| Err(StoreError::System(format!("an upload worker: {error}"))))
 }
 
-/// The whole of a short body.
+/// The whole of a short body. Its memory is given back when the last slice of it is dropped.
 ///
 /// # Errors
-/// [`ApiError::TooLong`] beyond `limit_bytes`; what the body breaks off with.
+/// [`ApiError::TooLong`] beyond `limit_bytes`; [`ApiError::Busy`] when so many others send documents
+/// that there is no memory for this one; what the body breaks off with.
 pub async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Bytes, ApiError> {
-    let mut bytes = BytesMut::new();
+    let memory = body.memory().clone();
+    let (mut bytes, mut grants) = (BytesMut::new(), Vec::new());
     while let Some(part) = body.next().await {
         let part = part?;
-        if bytes.len() + part.len() > limit_bytes {
+        let len = bytes.len() + part.len();
+        if len > limit_bytes {
+            let limit_bytes = limit_bytes as u64;
             return Err(ApiError::TooLong { limit_bytes });
+        }
+        // The first step is free: documents of ordinary size get through when others take all.
+        while bytes.capacity().max(len) > (grants.len() + 1) * DOCUMENT_STEP_BYTES {
+            let grant = memory.grant(DOCUMENT_STEP_BYTES as u64);
+            grants.push(grant.ok_or(ApiError::Busy)?);
         }
         bytes.extend_from_slice(&part);
     }
-    Ok(bytes.freeze())
+    Ok(Bytes::from_owner(Granted {
+        bytes: bytes.freeze(),
+        _grants: grants,
+    }))
 }
 
 /// Reads what nobody read of a body and drops it, within bounds, beside the answer: a client that
 /// is still sending would otherwise see a broken pipe instead of the answer.
-pub fn drain(mut body: Body, most: Drain) {
+pub fn drain(body: Body, most: Drain) {
+    let mut body = body.uncapped();
     tokio::spawn(async move {
         let read = async {
             let mut left = most.bytes;

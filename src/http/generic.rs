@@ -16,10 +16,16 @@ use super::error::ApiError;
 use super::folder;
 use super::node_view::with_file;
 use super::params;
+use super::quota::within;
 use super::request::{Body, Request};
 use super::view::{Nothing, success};
 use crate::domain::auth::{Action, Principal};
-use crate::domain::{self, Address, Declared, MayCreate, Precondition, State, Stored, Upload};
+use crate::domain::nodes;
+use crate::domain::path::NodePath;
+use crate::domain::quota::Excess;
+use crate::domain::{
+    self, Address, Declared, DomainError, MayCreate, Precondition, State, Stored, Upload,
+};
 use crate::format::meta::NodeId;
 use crate::index::Rows;
 use crate::store::{Ids, Ingest};
@@ -82,26 +88,57 @@ async fn take_in(
     principal: Principal,
     address: Address,
 ) -> Result<Stored, ApiError> {
-    let mut upload = upload(request, address, &principal)?;
+    let upload = upload(app, request, address, &principal)?;
     let size = request.content_length();
-    let (upload, ingest) = {
-        let app = Arc::clone(app);
-        blocking(move || {
-            {
-                let rows = app.store.rows()?;
-                authorize(&rows, &principal, Action::Write, &upload.address)?;
-                upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
-                domain::check(&rows, &upload, app.store.now_ms())?;
-            }
-            let ingest = domain::begin(&app.store, &upload, size)?;
-            Ok((upload, ingest))
-        })
-        .await?
-    };
+    let repo = upload.address.at(NodePath::default());
+    let begun = within(app, &repo, || {
+        begin(app, upload.clone(), principal.clone(), size)
+    });
+    let (upload, ingest, quota) = begun.await?;
+    app.config.limits.cap(body, 0);
+    if let Some(excess) = quota {
+        // Whatever else is there: this alone would be too much.
+        body.cap(excess.growth_bytes, DomainError::Quota(excess).into());
+    }
     let ingested = receive(&app.store, ingest, body, Ingest::finish).await?;
-    let (done, outcome) = waiting();
-    domain::finish(&app.store, upload, ingested, done);
-    outcome.await
+    within(app, &repo, || {
+        let (done, outcome) = waiting();
+        domain::finish(
+            &app.store,
+            &app.usage,
+            upload.clone(),
+            ingested.clone(),
+            done,
+        );
+        outcome
+    })
+    .await
+}
+
+/// What can be said of an upload before its bytes come; it is then ready to take them in. Besides,
+/// what they come to at most in a repository with a quota.
+async fn begin(
+    app: &Arc<App>,
+    mut upload: Upload,
+    principal: Principal,
+    size: Option<u64>,
+) -> Result<(Upload, Ingest, Option<Excess>), ApiError> {
+    let app = Arc::clone(app);
+    blocking(move || {
+        let quota = {
+            let (rows, now_ms) = (app.store.rows()?, app.store.now_ms());
+            authorize(&rows, &principal, Action::Write, &upload.address)?;
+            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
+            app.config.limits.admit(size)?;
+            domain::check(&rows, &upload, now_ms)?;
+            app.usage
+                .check(&rows, &upload.address, size.unwrap_or(0), now_ms)?;
+            app.usage.most(&rows, &upload.address, now_ms)?
+        };
+        let ingest = domain::begin(&app.store, &upload, size)?;
+        Ok((upload, ingest, quota))
+    })
+    .await
 }
 
 /// The digests that the headers declare.
@@ -115,21 +152,25 @@ pub(super) fn declared(headers: &HeaderMap) -> Result<Declared, ApiError> {
 
 /// What the headers say about an upload.
 pub(super) fn upload(
+    app: &App,
     request: &Request,
     address: Address,
     principal: &Principal,
 ) -> Result<Upload, ApiError> {
     let headers = &request.headers;
+    let metadata = params::metadata(headers)?;
+    nodes::refuse_large_metadata(metadata.iter().map(|(key, value)| (key, value)))?;
     Ok(Upload {
         address,
         overwrite: params::bool_header(headers, OVERWRITE),
         expires_days: params::expires_days(headers)?,
-        metadata: params::metadata(headers)?,
+        metadata,
         declared: declared(headers)?,
         precondition: precondition(request),
         by: principal.name().to_owned(),
         may_create: MayCreate::Nothing,
         permit: principal.permit(),
+        max_bytes: app.config.limits.max_upload_bytes,
     })
 }
 

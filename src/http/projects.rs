@@ -56,6 +56,7 @@ pub async fn create(
     require_admin(&principal)?;
     let fields = Fields::read(body).await?;
     let name = fields.required("name")?.to_owned();
+    request.note.subject(&name);
     let shown = fields.text("displayName")?.filter(|text| !text.is_empty());
     let project = Project {
         display_name: shown.unwrap_or(&name).to_owned(),

@@ -16,7 +16,7 @@ use super::params;
 use super::request::{Body, Request};
 use super::view::{Nothing, local_time, success};
 use crate::domain::auth::{self, Action};
-use crate::domain::projects::{self, NewRepo};
+use crate::domain::projects::{self, NewRepo, RepoChange};
 use crate::domain::{Address, DomainError};
 use crate::format::meta::Repo;
 use crate::index::Rows;
@@ -47,7 +47,8 @@ struct RepoView {
 }
 
 impl RepoView {
-    fn of(app: &App, repo: Repo) -> Self {
+    /// `quota`: how much it may hold.
+    fn of(app: &App, repo: Repo, quota: Option<u64>) -> Self {
         let date = local_time(repo.created_ms, &app.config.zone);
         Self {
             project_id: repo.project,
@@ -62,11 +63,16 @@ impl RepoView {
             created_date: date.clone(),
             last_modified_by: repo.created_by,
             last_modified_date: date,
-            quota: None,
+            quota,
             used: None,
             display_name: None,
         }
     }
+}
+
+/// A quota that a client names.
+fn quota_bytes(bytes: i64) -> Result<u64, ApiError> {
+    u64::try_from(bytes).map_err(|_| ApiError::Parameter("quota"))
 }
 
 /// A page of repositories.
@@ -98,9 +104,14 @@ pub async fn create(
         address: Address::new(fields.required("projectId")?, fields.required("name")?, "")?,
         public: fields.flag("public")?.unwrap_or(false),
         description: fields.text("description")?.unwrap_or_default().to_owned(),
+        quota_bytes: match fields.number("quota")? {
+            None => None,
+            Some(bytes) => Some(quota_bytes(bytes)?),
+        },
         by: principal.name().to_owned(),
         at_ms: app.store.now_ms(),
     };
+    request.note.subject(&new.address);
     if !fields.required("type")?.eq_ignore_ascii_case("GENERIC") {
         return Err(ApiError::Parameter("type"));
     }
@@ -113,24 +124,49 @@ pub async fn create(
         let (app, project) = (Arc::clone(&app), new.address.project.clone());
         blocking(move || authorize_project(&app.store.rows()?, &principal, &project)).await?;
     }
+    let quota = new.quota_bytes;
     let repo = commit(&app, move |rows, ids| new.create(rows, ids)).await?;
-    let view = RepoView::of(&app, repo);
+    let view = RepoView::of(&app, repo, quota);
     Ok(success(&request.trace, Some(view)))
 }
 
-/// `GET /repository/api/repo/info/{project}/{repo}[/{type}]`.
+/// `GET /repository/api/repo/info/{project}/{repo}[/{type}]`. What is used of a quota is measured: it
+/// takes a moment for a repository of a million files.
 ///
 /// # Errors
 /// [`ApiError`].
 pub async fn info(app: Arc<App>, request: Request, repo: Address) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    let found = {
-        let app = Arc::clone(&app);
-        blocking(move || authorize_existing(&app.store.rows()?, &principal, Action::Read, &repo))
-            .await?
+    let (found, quota) = {
+        let (app, repo) = (Arc::clone(&app), repo.clone());
+        blocking(move || {
+            let rows = app.store.rows()?;
+            let found = authorize_existing(&rows, &principal, Action::Read, &repo)?;
+            let quota = rows.quota(&found.project, &found.name);
+            Ok((found, quota.map_err(DomainError::from)?))
+        })
+        .await?
     };
-    let view = RepoView::of(&app, found);
+    let used = match quota {
+        Some(_) => used(&app, repo).await?,
+        None => None,
+    };
+    let view = RepoView {
+        used,
+        ..RepoView::of(&app, found, quota)
+    };
     Ok(success(&request.trace, Some(view)))
+}
+
+/// How many bytes a repository with a quota holds.
+async fn used(app: &Arc<App>, repo: Address) -> Result<Option<u64>, ApiError> {
+    let permit = Arc::clone(&app.measuring).acquire_owned().await;
+    let app = Arc::clone(app);
+    blocking(move || {
+        let _permit = permit;
+        Ok(app.usage.of(&app.store, &repo)?.map(|(_, used)| used))
+    })
+    .await
 }
 
 /// `GET /repository/api/repo/exist/{project}/{repo}`: to who has nothing to do with it, it does not.
@@ -203,15 +239,21 @@ async fn read_page(
         if principal.is_admin() {
             projects::project(&rows, &project)?;
         }
-        let (mut total, mut records) = (0_u64, Vec::new());
+        let (mut total, mut found) = (0_u64, Vec::new());
         projects::each_readable_repo(&rows, &principal, &project, |repo| {
             if fits(&repo) {
                 if (first..upto).contains(&total) {
-                    records.push(RepoView::of(&app, repo));
+                    found.push(repo);
                 }
                 total += 1;
             }
         })?;
+        let mut records = Vec::with_capacity(found.len());
+        for repo in found {
+            let quota = rows.quota(&repo.project, &repo.name);
+            let quota = quota.map_err(DomainError::from)?;
+            records.push(RepoView::of(&app, repo, quota));
+        }
         Ok(PageView {
             page_number: number,
             page_size: size,
@@ -225,7 +267,8 @@ async fn read_page(
     .await
 }
 
-/// `POST /repository/api/repo/update/{project}/{repo}`: what is null or missing stays.
+/// `POST /repository/api/repo/update/{project}/{repo}`: what is null or missing stays, as upstream has
+/// it; so a quota is taken away by a negative one.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -237,10 +280,16 @@ pub async fn update(
 ) -> Result<Response, ApiError> {
     may_manage(&app, &request, &repo).await?;
     let fields = Fields::read(body).await?;
-    let public = fields.flag("public")?;
-    let description = fields.text("description")?.map(str::to_owned);
+    let change = RepoChange {
+        public: fields.flag("public")?,
+        description: fields.text("description")?.map(str::to_owned),
+        quota_bytes: fields
+            .number("quota")?
+            .map(|bytes| u64::try_from(bytes).ok()),
+    };
+    let usage = app.usage.clone();
     commit(&app, move |rows, _| {
-        let mutations = projects::update_repo(rows, &repo, public, description.as_deref())?;
+        let mutations = projects::update_repo(rows, &usage, &repo, &change)?;
         Ok((mutations, ()))
     })
     .await?;

@@ -4,21 +4,32 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 use warp::http::{HeaderMap, Method};
 
+use super::audit::Note;
 use super::auth::Signed;
 use super::error::ApiError;
 use super::params;
 use crate::domain::Address;
+use crate::store::Budget;
 
 /// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off.
 pub struct Body {
     bytes: Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>,
     begun: bool,
+    received_bytes: u64,
+    cap: Option<Cap>,
+    memory: Budget,
+}
+
+/// How long a body may be, and what its client hears when it is longer.
+struct Cap {
+    bytes: u64,
+    refusal: Option<ApiError>,
 }
 
 impl Body {
@@ -27,7 +38,46 @@ impl Body {
         Self {
             bytes: Box::pin(bytes),
             begun: false,
+            received_bytes: 0,
+            cap: None,
+            memory: Budget::new(u64::MAX),
         }
+    }
+
+    /// The memory that it takes when it is read as a document.
+    pub fn memory(&self) -> &Budget {
+        &self.memory
+    }
+
+    /// The same, with that memory taken from a budget.
+    pub fn charged_to(self, memory: Budget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Ends the body with `refusal` as soon as more than `bytes` of it came. Of two caps the lower
+    /// one holds.
+    pub fn cap(&mut self, bytes: u64, refusal: ApiError) {
+        if self.cap.as_ref().is_none_or(|cap| bytes < cap.bytes) {
+            let refusal = Some(refusal);
+            self.cap = Some(Cap { bytes, refusal });
+        }
+    }
+
+    /// The same without a cap: what nobody wants is read to be dropped.
+    pub fn uncapped(self) -> Self {
+        Self { cap: None, ..self }
+    }
+
+    /// Puts bytes in its place that were read of it before.
+    pub fn refill(&mut self, bytes: Option<Bytes>) {
+        self.bytes = Box::pin(stream::iter(bytes.map(Ok)));
+        // They came already, and are counted again as they are read.
+        self.received_bytes = 0;
+    }
+
+    /// Bytes that came so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// Whether anybody asked for its bytes: a client that waited for that now sends them.
@@ -41,7 +91,16 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.begun = true;
-        self.bytes.as_mut().poll_next(cx)
+        let part = ready!(self.bytes.as_mut().poll_next(cx));
+        if let Some(Ok(part)) = &part {
+            self.received_bytes += part.len() as u64;
+        }
+        let received = self.received_bytes;
+        let refusal = self.cap.as_mut().filter(|cap| received > cap.bytes);
+        match refusal.and_then(|cap| cap.refusal.take()) {
+            Some(refusal) => Poll::Ready(Some(Err(refusal))),
+            None => Poll::Ready(part),
+        }
     }
 }
 
@@ -90,6 +149,8 @@ pub struct Request {
     pub started: Instant,
     /// What was read of it to check its signature, if it has one.
     pub signed: Option<Signed>,
+    /// For the audit trail.
+    pub note: Note,
 }
 
 impl Request {
@@ -120,6 +181,7 @@ impl Request {
             peer: None,
             started: Instant::now(),
             signed: None,
+            note: Note::default(),
         })
     }
 

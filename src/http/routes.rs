@@ -14,6 +14,7 @@ use warp::{Filter, Rejection};
 
 use super::api::ROUTES;
 use super::app::App;
+use super::audit::{Outcome, Trail};
 use super::body::{Drain, drain};
 use super::error::ApiError;
 use super::request::{self, Body, Request, TraceId};
@@ -51,28 +52,43 @@ async fn answer(
     query: String,
     headers: HeaderMap,
     socket: Option<SocketAddr>,
-    mut body: Body,
+    body: Body,
 ) -> Response {
     metrics::REQUESTS.add(1);
     let (trace, started) = (TraceId::fresh(), Instant::now());
+    let mut body = body.charged_to(app.documents.clone());
     let unasked = request::sends_unasked(&headers);
     let asked =
         ocp::speaks(path.as_str()).then(|| ocp::view::Asked::new(&app, &headers, &trace, started));
     let foreign = cors::applies(&app, path.as_str());
     let peer = request::peer(socket, &headers, app.config.behind_proxy);
-    let result = match Request::new(&trace, &method, path.as_str(), query, headers) {
-        Ok(request) if foreign && method == Method::OPTIONS => {
+    let trail = Trail::new(app.config.audit, &trace, &method, path.as_str(), peer);
+    // A probe that is refused would have a healthy service restarted.
+    let tokens = match trail.is_health() {
+        true => None,
+        false => app.rate.take(peer, app.store.now_ms()),
+    };
+    let request = Request::new(&trace, &method, path.as_str(), query, headers);
+    let result = match (tokens.and_then(|tokens| tokens.wait_s), request) {
+        (Some(wait_s), _) => Err(ApiError::TooOften { wait_s }),
+        (None, Ok(request)) if foreign && method == Method::OPTIONS => {
             Ok(cors::preflight(&request.headers))
         }
-        Ok(request) => {
-            let mut request = Request { peer, ..request };
+        (None, Ok(request)) => {
+            let note = trail.note();
+            let mut request = Request {
+                peer,
+                note,
+                ..request
+            };
             match auth::seal(&app, &mut request, &mut body).await {
                 Ok(()) => dispatch(ROUTES, Arc::clone(&app), request, &mut body).await,
                 Err(error) => Err(error),
             }
         }
-        Err(error) => Err(error),
+        (None, Err(error)) => Err(error),
     };
+    let received_bytes = body.received_bytes();
     if unasked || body.is_begun() {
         drain(
             body,
@@ -82,6 +98,7 @@ async fn answer(
             },
         );
     }
+    let code = code(&result, asked.is_some());
     let mut response = result.unwrap_or_else(|error| match &asked {
         Some(asked) => asked.failure(&app, &error),
         None => failure(&trace, &error),
@@ -90,6 +107,9 @@ async fn answer(
         cors::allow(&mut response);
     }
     restrain(&mut response);
+    if let (Some(_), Some(tokens)) = (&asked, tokens) {
+        tokens.tell(&mut response);
+    }
     tracing::info!(
         trace = %trace.0,
         %method,
@@ -98,7 +118,21 @@ async fn answer(
         ms = started.elapsed().as_millis(),
         "answered"
     );
+    trail.finish(&Outcome {
+        response: &response,
+        code,
+        received_bytes,
+    });
     response
+}
+
+/// The code in an answer's envelope; of a success, that of the generic API.
+fn code(result: &Result<Response, ApiError>, is_ocp: bool) -> String {
+    match result {
+        Ok(_) => "0".to_owned(),
+        Err(error) if is_ocp => error.ocp_answer().code.to_owned(),
+        Err(error) => error.answer().code.to_string(),
+    }
 }
 
 /// Keeps a browser from acting on an answer, whatever is in it: its type is as told, and it cannot

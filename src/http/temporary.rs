@@ -101,6 +101,7 @@ pub async fn create(
     require_somebody(&principal)?;
     let fields = Fields::read(body).await?;
     let addresses = addresses(&fields)?;
+    request.note.subjects(addresses.iter());
     let good_for = match (fields.required("type")?, form) {
         ("DOWNLOAD", _) => TokenUse::Download,
         ("UPLOAD", _) => TokenUse::Upload,
@@ -260,6 +261,7 @@ fn link(base: &str, address: &Address, good_for: TokenUse, secret: &str) -> Stri
 /// # Errors
 /// [`DomainError::TokenInvalid`], [`DomainError::TokenExpired`]; [`ApiError`] for bad addresses.
 async fn enter(app: &Arc<App>, request: &Request) -> Result<(Principal, Address), ApiError> {
+    request.note.with_token(None);
     let address = request.place()?;
     let secret = params::query_value(&request.query, "token").unwrap_or_default();
     if secret.trim().is_empty() {
@@ -286,7 +288,9 @@ async fn enter(app: &Arc<App>, request: &Request) -> Result<(Principal, Address)
     if !token::admits_address(&bearer.token, request.peer) {
         return Err(invalid("it may not be used from this address"));
     }
-    admit_user(app, request, &bearer).await?;
+    let admitted = admit_user(app, request, &bearer).await;
+    request.note.with_token(Some(&bearer.creator));
+    admitted?;
     Ok((Principal::Token(Box::new(bearer)), address))
 }
 

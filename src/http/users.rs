@@ -131,6 +131,7 @@ pub async fn create(
         may_grant(&app, &principal, scope).await?;
     }
     let name = fields.required("userId")?.to_owned();
+    request.note.subject(&name);
     users::check_name(&name)?;
     let admin = fields.flag("admin")?.unwrap_or(false);
     if admin {
@@ -261,12 +262,22 @@ pub async fn grant(app: Arc<App>, request: Request, body: &mut Body) -> Result<R
         None => (scope_of(&fields)?, actions(&fields)?),
     };
     let name = fields.required("userId")?.to_owned();
+    request.note.subjects([name.clone(), told(&scope)]);
     may_grant(&app, &principal, &scope).await?;
     commit(&app, move |rows, _| {
         Ok((users::grant(rows, &name, &scope, &actions)?, ()))
     })
     .await?;
     Ok(success(&request.trace, None::<Nothing>))
+}
+
+/// Where something is granted, for the audit trail.
+fn told(scope: &Scope) -> String {
+    match scope {
+        Scope::Project(name) => name.clone(),
+        Scope::Repo(repo) => repo.to_string(),
+        Scope::Packages => "software packages".to_owned(),
+    }
 }
 
 fn scope_of(fields: &Fields) -> Result<Scope, ApiError> {

@@ -83,6 +83,10 @@ pub fn error_headers(response: &mut Response, error: &ApiError) {
     {
         response.headers_mut().insert("allow", allow);
     }
+    if let ApiError::TooOften { wait_s } = error {
+        let wait = HeaderValue::from(*wait_s);
+        response.headers_mut().insert("retry-after", wait);
+    }
     if let ApiError::Range { size } = error
         && let Ok(value) = HeaderValue::try_from(format!("bytes */{size}"))
     {

@@ -12,6 +12,7 @@ mod rpms;
 mod wire;
 
 mod accounts;
+mod audit;
 mod commands;
 mod contents;
 mod damage;

@@ -27,6 +27,7 @@ mod delete;
 mod download;
 mod folders;
 mod full;
+mod limits;
 mod metadata;
 mod nodes;
 mod operations;

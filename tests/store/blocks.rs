@@ -6,6 +6,7 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use packhold::domain::blocks::{self, BlockUpload, Digesting, UploadId};
+use packhold::domain::quota::Usage;
 use packhold::domain::{Declared, DomainError, Stored};
 use packhold::format::meta::{Block, Dialect};
 use packhold::store::{Store, StoreError};
@@ -51,7 +52,13 @@ fn put(store: &Store, id: &UploadId, number: usize, bytes: &[u8]) -> Result<Bloc
 fn complete(store: &Store, id: &UploadId) -> Result<Stored, DomainError> {
     let size = (BLOCKS * BLOCK_BYTES) as u64;
     let digesting = Digesting::default();
-    let stored = blocks::complete(store, &digesting, &upload(FILE), id, Some(size))?;
+    let stored = blocks::complete(
+        store,
+        (&digesting, &Usage::default()),
+        &upload(FILE),
+        id,
+        Some(size),
+    )?;
     Ok(stored.expect("nobody else digests the blocks"))
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
+use packhold::domain::quota::Usage;
 use packhold::domain::{self, DomainError};
 use packhold::format::manifest::PAGE_BYTES;
 use packhold::format::record::{Frame, Kind};
@@ -243,9 +244,15 @@ fn stored_twice() -> (Vec<u8>, Vec<u8>) {
     assert!(first.new_bytes == 9_000 && second.new_bytes > 4_000);
     for (path, ingested) in [("/one", first), ("/two", second)] {
         let (sender, receiver) = std::sync::mpsc::channel();
-        domain::finish(&client.store, upload(path), ingested, move |stored| {
-            sender.send(stored.map(|_| ())).unwrap();
-        });
+        domain::finish(
+            &client.store,
+            &Usage::default(),
+            upload(path),
+            ingested,
+            move |stored| {
+                sender.send(stored.map(|_| ())).unwrap();
+            },
+        );
         receiver.recv().unwrap().unwrap();
     }
     client.assert_clean();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use packhold::digest::Wanted;
 use packhold::domain;
+use packhold::domain::quota::Usage;
 use packhold::format::meta::{ManifestRef, Mutation, Relocated, User};
 use packhold::format::record::Kind;
 use packhold::index::Rows;
@@ -136,9 +137,15 @@ fn put_twice(client: &Client) {
     let ingested = ingests.map(|ingest| ingest.finish().unwrap());
     for (path, ingested) in ["/twice/a", "/twice/b"].into_iter().zip(ingested) {
         let (sender, receiver) = std::sync::mpsc::channel();
-        domain::finish(&client.store, upload(path), ingested, move |stored| {
-            sender.send(stored.map(|_| ())).unwrap();
-        });
+        domain::finish(
+            &client.store,
+            &Usage::default(),
+            upload(path),
+            ingested,
+            move |stored| {
+                sender.send(stored.map(|_| ())).unwrap();
+            },
+        );
         receiver.recv().unwrap().unwrap();
     }
 }

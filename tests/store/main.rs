@@ -15,6 +15,7 @@ mod golden_trees;
 mod index;
 mod model;
 mod packages;
+mod quota;
 mod readonly;
 mod scan;
 mod transfers;

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 
 use packhold::domain::nodes::{self, Transfer, Walk, Way};
 use packhold::domain::path::NodePath;
+use packhold::domain::quota::Usage;
 use packhold::domain::{DomainError, MayCreate, folder};
 use packhold::format::meta::{FolderSweep, Mutation, NodeKind};
 use packhold::index::Rows;
@@ -163,7 +164,7 @@ fn step(client: &Client, tree: &mut Tree, noise: &mut Noise) {
             let way = [Way::Move, Way::Copy][noise.below(2)];
             let (from_text, to_text) = (text(&path), text(&to));
             let change = transfer(&from_text, &to_text, overwrite, way);
-            let done = wait(|done| nodes::transfer(&client.store, change, done));
+            let done = wait(|done| nodes::transfer(&client.store, &Usage::default(), change, done));
             let after = model(tree, &path, &to, overwrite, way);
             let what = format!("{way:?} {from_text} {to_text} {overwrite}: {done:?}");
             assert_eq!(done.is_ok(), after.is_some(), "{what}");
@@ -235,7 +236,7 @@ fn copies_in_one_commit_do_not_share_ids() {
         for i in 0..10 {
             let sender = sender.clone();
             let change = transfer("/t", &format!("/copies/{round}-{i}"), false, Way::Copy);
-            nodes::transfer(&client.store, change, move |result| {
+            nodes::transfer(&client.store, &Usage::default(), change, move |result| {
                 sender.send(result).expect("somebody waits");
             });
         }

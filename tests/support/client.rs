@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use packhold::domain::packages::{self, Fields, PackageError, RpmHeader};
+use packhold::domain::quota::Usage;
 use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, Upload};
 use packhold::format::header::{Chunking, PackHeader};
 use packhold::format::meta::{Blob, Mutation, Package};
@@ -119,6 +120,7 @@ pub fn upload(path: &str) -> Upload {
         by: "tester".to_owned(),
         may_create: MayCreate::Project,
         permit: None,
+        max_bytes: None,
     }
 }
 
@@ -155,9 +157,15 @@ impl Client {
         }
         let ingested = ingest.finish()?;
         let (sender, receiver) = mpsc::channel();
-        domain::finish(&self.store, upload, ingested, move |stored| {
-            sender.send(stored).expect("somebody waits");
-        });
+        domain::finish(
+            &self.store,
+            &Usage::default(),
+            upload,
+            ingested,
+            move |stored| {
+                sender.send(stored).expect("somebody waits");
+            },
+        );
         receiver.recv().expect("an answer comes")
     }
 

@@ -3,6 +3,7 @@
 use super::digesting::{Digesting, catch_up};
 use super::{UploadId, touch};
 use crate::domain::DomainError;
+use crate::domain::quota::Usage;
 use crate::domain::upload::{Content, Stored, Upload, check};
 use crate::format::meta::{Block, Dialect, Mutation, Session, SessionDelete};
 use crate::index::Rows;
@@ -22,16 +23,16 @@ const ATTEMPTS: usize = 4;
 /// again.
 ///
 /// # Errors
-/// [`DomainError::NoSession`]; [`DomainError::Coverage`] or [`DomainError::Sequence`] when blocks
+/// [`DomainError::TooLarge`], [`DomainError::Quota`]; [`DomainError::NoSession`]; [`DomainError::Coverage`] or [`DomainError::Sequence`] when blocks
 /// are missing, overlap or come to another size; what an upload may be refused for.
 pub fn complete(
     store: &Store,
-    digesting: &Digesting,
+    (digesting, usage): (&Digesting, &Usage),
     upload: &Upload,
     id: &UploadId,
     size: Option<u64>,
 ) -> Result<Option<Stored>, DomainError> {
-    let result = attempts(store, digesting, upload, id, size);
+    let result = attempts(store, (digesting, usage), upload, id, size);
     if result.is_err() {
         // It counts as use of the session. What it says is of no interest beside the refusal.
         touch(store, upload.address.clone(), id.clone(), |_| {});
@@ -41,23 +42,27 @@ pub fn complete(
 
 fn attempts(
     store: &Store,
-    digesting: &Digesting,
+    (digesting, usage): (&Digesting, &Usage),
     upload: &Upload,
     id: &UploadId,
     size: Option<u64>,
 ) -> Result<Option<Stored>, DomainError> {
     let at_ms = store.now_ms();
     for _ in 0..ATTEMPTS {
-        {
+        let digested = {
             let rows = store.rows()?;
             let session = id.session(&rows, &upload.address, at_ms)?;
             check(&rows, upload, at_ms)?;
-            cover(&rows, &session, size)?;
-        }
-        if !catch_up(store, digesting, id.session_id())? {
+            let bytes = cover(&rows, &session, size)?;
+            upload.refuse_large(bytes)?;
+            usage.check(&rows, &upload.address, bytes, at_ms)?;
+            // Who has nothing to read waits for nobody's turn.
+            session.prefix.blocks == session.blocks && session.prefix.hasher().is_some()
+        };
+        if !digested && !catch_up(store, digesting, id.session_id())? {
             return Ok(None);
         }
-        let stored = attempt(store, upload, id, size, at_ms)?;
+        let stored = attempt(store, usage, upload, id, size, at_ms)?;
         if stored.is_some() {
             return Ok(stored);
         }
@@ -70,6 +75,7 @@ fn attempts(
 /// `None` when the session changed meanwhile.
 fn attempt(
     store: &Store,
+    usage: &Usage,
     upload: &Upload,
     id: &UploadId,
     size: Option<u64>,
@@ -85,7 +91,7 @@ fn attempt(
         return Ok(None);
     }
     let content = content(store, upload, &session, hasher)?;
-    let (upload, id) = (upload.clone(), id.clone());
+    let (upload, usage, id) = (upload.clone(), usage.clone(), id.clone());
     let check = move |rows: &dyn Rows, ids: &mut Ids| {
         let now = id.session(rows, &upload.address, at_ms)?;
         if (&now.prefix, now.blocks, now.replaced)
@@ -93,7 +99,7 @@ fn attempt(
         {
             return Ok((Vec::new(), None));
         }
-        let (mut mutations, stored) = content.place(&upload, rows, ids, at_ms)?;
+        let (mut mutations, stored) = content.place(&upload, &usage, rows, ids, at_ms)?;
         let session = session.id;
         mutations.push(Mutation::SessionDelete(SessionDelete { session }));
         Ok::<_, DomainError>((mutations, Some(stored)))
@@ -150,15 +156,15 @@ fn each_block(
     }
 }
 
-/// Whether the blocks are exactly the file; says where they are not.
-fn cover(rows: &dyn Rows, session: &Session, size: Option<u64>) -> Result<(), DomainError> {
+/// Whether the blocks are exactly the file, of how many bytes; says where they are not.
+fn cover(rows: &dyn Rows, session: &Session, size: Option<u64>) -> Result<u64, DomainError> {
     match session.dialect {
         Dialect::Offset => cover_offsets(rows, session, size.unwrap_or(0)),
         Dialect::Sequence => cover_sequence(rows, session, size),
     }
 }
 
-fn cover_offsets(rows: &dyn Rows, session: &Session, size: u64) -> Result<(), DomainError> {
+fn cover_offsets(rows: &dyn Rows, session: &Session, size: u64) -> Result<u64, DomainError> {
     let mut end = 0;
     each_block(rows, session, |block| {
         let Block { key, size, .. } = block;
@@ -184,7 +190,7 @@ fn cover_sequence(
     rows: &dyn Rows,
     session: &Session,
     size: Option<u64>,
-) -> Result<(), DomainError> {
+) -> Result<u64, DomainError> {
     let (mut last, mut sum) = (0_u64, 0_u64);
     each_block(rows, session, |block| {
         let expected = last.saturating_add(1);
@@ -199,12 +205,12 @@ fn cover_sequence(
     if last == 0 && size != Some(0) {
         return Err(DomainError::Sequence("there are no blocks".to_owned()));
     }
-    size.map_or(Ok(()), |size| fits(sum, size))
+    size.map_or(Ok(sum), |size| fits(sum, size))
 }
 
-fn fits(sum: u64, size: u64) -> Result<(), DomainError> {
+fn fits(sum: u64, size: u64) -> Result<u64, DomainError> {
     match sum == size {
-        true => Ok(()),
+        true => Ok(sum),
         false => Err(DomainError::Coverage(format!(
             "the blocks have {sum} bytes, not {size}"
         ))),

@@ -9,6 +9,7 @@
 
 mod complete;
 mod digesting;
+mod open;
 mod put;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::store::{Ids, Store};
 
 pub use complete::complete;
 pub use digesting::{Digesting, catch_up};
+pub use open::Open;
 pub use put::{BlockUpload, begin_block, finish_block};
 
 /// Sessions read at once.

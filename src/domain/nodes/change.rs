@@ -41,16 +41,30 @@ pub fn change_metadata(
             }
             MetadataChange::Remove(keys) => pairs.retain(|key, _| !keys.contains(key)),
         }
-        let bytes: usize = pairs.iter().map(|(k, v)| k.len() + v.len()).sum();
-        if bytes > MAX_METADATA_BYTES && matches!(change, MetadataChange::Merge(_)) {
-            return Err(DomainError::Invalid {
-                what: "metadata",
-                why: format!("it would have {bytes} bytes, at most {MAX_METADATA_BYTES} are kept"),
-            });
+        if matches!(change, MetadataChange::Merge(_)) {
+            refuse_large_metadata(&pairs)?;
         }
         node.metadata = pairs.into_iter().collect();
         Ok(())
     });
+}
+
+/// Refuses more metadata than a node may have.
+///
+/// # Errors
+/// [`DomainError::Invalid`].
+pub fn refuse_large_metadata<'a>(
+    pairs: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), DomainError> {
+    let lengths = pairs.into_iter().map(|(k, v)| k.len() + v.len());
+    let bytes: usize = lengths.sum();
+    if bytes <= MAX_METADATA_BYTES {
+        return Ok(());
+    }
+    Err(DomainError::Invalid {
+        what: "metadata",
+        why: format!("it would have {bytes} bytes, at most {MAX_METADATA_BYTES} are kept"),
+    })
 }
 
 /// Sets after how many days a file ceases to exist; 0 = never. `done` hears when that is durable, or

@@ -52,6 +52,25 @@ pub fn measure(rows: &dyn Rows, address: &Address, now_ms: u64) -> Result<Measur
     Ok(sum)
 }
 
+/// Sum of the sizes of the files below a folder; counting ends beyond `enough`.
+pub(in crate::domain) fn bytes_below(
+    rows: &dyn Rows,
+    folder: NodeId,
+    enough: u64,
+    now_ms: u64,
+) -> Result<u64, DomainError> {
+    let mut sum = 0_u64;
+    let mut walk = Walk::below(folder, "/");
+    while sum <= enough
+        && let Some(found) = walk.next(rows, now_ms, |_| true)?
+    {
+        if let NodeKind::File { size, .. } = found.node.kind {
+            sum = sum.saturating_add(size);
+        }
+    }
+    Ok(sum)
+}
+
 /// How far what is below a folder extends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Extent {

@@ -20,9 +20,12 @@ mod transfer;
 mod walk;
 
 pub use super::place::make_folder;
-pub use change::{MAX_METADATA_BYTES, MetadataChange, change_metadata, set_expiry};
+pub use change::{
+    MAX_METADATA_BYTES, MetadataChange, change_metadata, refuse_large_metadata, set_expiry,
+};
 pub use gather::MAX_PAGE_BYTES;
 pub use listing::{Listing, page};
+pub(super) use measure::bytes_below;
 pub use measure::{Measure, measure};
 pub use remove::{Removed, remove, tops};
 pub use rule::{Candidate, Field, Op, Pattern, Rule, Test, Value};

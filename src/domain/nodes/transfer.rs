@@ -5,6 +5,7 @@ use super::super::lookup::{Address, Entry, entry};
 use super::super::path::{MAX_SEGMENTS, NodePath, PathError};
 use super::super::place::MayCreate;
 use super::super::place::{Plan, lies_in, put};
+use super::super::quota::Usage;
 use super::super::submit::submit;
 use super::measure::{Extent, extent};
 use super::merge::Merge;
@@ -52,16 +53,20 @@ pub(super) struct Source<'a> {
 /// Moves or copies. `done` hears when that is durable, or why it was refused:
 /// [`DomainError::NotFound`], [`DomainError::Exists`], [`DomainError::Conflict`],
 /// [`DomainError::Root`], [`DomainError::Path`] for what would lie too deep,
-/// [`DomainError::TooMany`] for a merge that is too large for one commit.
+/// [`DomainError::TooMany`] for a merge that is too large for one commit, [`DomainError::Quota`].
 pub fn transfer(
     store: &Store,
+    usage: &Usage,
     transfer: Transfer,
     done: impl FnOnce(Result<(), DomainError>) + Send + 'static,
 ) {
-    let now_ms = store.now_ms();
+    let (usage, now_ms) = (usage.clone(), store.now_ms());
     let check = move |rows: &dyn Rows, ids: &mut Ids| {
         let mut plan = Plan::new(rows, ids, &transfer.by, now_ms, transfer.may_create);
         transfer.plan(&mut plan)?;
+        let Transfer { from, to, .. } = &transfer;
+        let from_elsewhere = (&from.project, &from.repo) != (&to.project, &to.repo);
+        usage.admit(rows, to, &plan.mutations, from_elsewhere, now_ms)?;
         Ok::<_, DomainError>((plan.mutations, ()))
     };
     submit(store, check, done);

@@ -44,6 +44,25 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// [`ApiError::Unauthenticated`] for credentials that are wrong, [`ApiError::TooManyLogins`] where too
 /// many were before; none are those of nobody.
 pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
+    let found = identify(app, request).await;
+    let no_auth = app.config.no_auth;
+    request
+        .note
+        .authenticated(&request.headers, no_auth, &found);
+    found
+}
+
+/// Whom credentials claim to be from, whether they are right or not: a user, or the key of a pair.
+pub fn claimed(header: &[u8]) -> Option<String> {
+    match scheme::read(header)? {
+        Credentials::Basic(login) => Some(login.name),
+        Credentials::Platform { key, .. } => Some(key),
+        Credentials::Signature(signature) => Some(signature.key),
+        Credentials::Bearer(_) => None,
+    }
+}
+
+async fn identify(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
     if app.config.no_auth {
         return Ok(Principal::admin());
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use percent_encoding::{percent_decode, percent_encode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use warp::http::{HeaderName, HeaderValue};
@@ -90,12 +90,12 @@ pub async fn seal(app: &App, request: &mut Request, body: &mut Body) -> Result<(
         false => {
             blocking(move || {
                 let md5 = hex::encode_upper(digest::md5(&held.bytes));
-                Ok((md5, Some(Ok(Bytes::from_owner(held)))))
+                Ok((md5, Some(Bytes::from_owner(held))))
             })
             .await?
         }
     };
-    *body = Body::new(stream::iter(bytes));
+    body.refill(bytes);
     request.signed = Some(Signed {
         body_md5,
         proven: Arc::default(),

@@ -11,6 +11,7 @@ use warp::http::StatusCode;
 use super::params::ParamError;
 use crate::domain::DomainError;
 use crate::domain::packages::PackageError;
+use crate::domain::quota::Excess;
 use crate::pack::PackError;
 use crate::store::StoreError;
 
@@ -99,7 +100,7 @@ pub enum ApiError {
     #[error("the request body is longer than {limit_bytes} bytes")]
     TooLong {
         /// How long it may be, in bytes.
-        limit_bytes: usize,
+        limit_bytes: u64,
     },
     /// The file does not have this range.
     #[error("Requested range not satisfiable")]
@@ -113,6 +114,15 @@ pub enum ApiError {
     /// The client went away, or its body broke off.
     #[error("Client connection terminated unexpectedly")]
     ClientGone,
+    /// The client asks too often.
+    #[error("Too Many Requests: the next one is possible in {wait_s} seconds")]
+    TooOften {
+        /// Seconds until it may ask again.
+        wait_s: u64,
+    },
+    /// More memory is needed than is there for this now.
+    #[error("the service is busy")]
+    Busy,
     /// A bug.
     #[error("{0}")]
     Internal(&'static str),
@@ -171,6 +181,8 @@ impl ApiError {
             Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, 250_120),
             Self::Precondition => (StatusCode::PRECONDITION_FAILED, 250_105),
             Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
+            Self::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, 250_124),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 250_102),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         };
         Answer {
@@ -202,6 +214,9 @@ impl ApiError {
             Self::Domain(DomainError::TokenInvalid(why)) => {
                 format!("Temporary token invalid: [{why}]")
             }
+            Self::Domain(DomainError::Quota(Excess {
+                repo, quota_bytes, ..
+            })) => format!("Exceeded repository [{repo}] quota value [{quota_bytes}]"),
             Self::Domain(DomainError::TokenExpired) => "Temporary token expired".to_owned(),
             _ if status.is_server_error() => BUSY.to_owned(),
             other => other.to_string(),
@@ -236,6 +251,9 @@ fn domain(error: &DomainError) -> (StatusCode, u32) {
         DomainError::NotEmpty(_) => (StatusCode::BAD_REQUEST, 251_009),
         DomainError::Digest { .. } => (StatusCode::BAD_REQUEST, 251_003),
         DomainError::TooMany { .. } => (StatusCode::BAD_REQUEST, 251_014),
+        DomainError::TooManySessions { .. } => (StatusCode::TOO_MANY_REQUESTS, 250_129),
+        DomainError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 250_106),
+        DomainError::Quota(_) => (StatusCode::BAD_REQUEST, 251_025),
         DomainError::Precondition(_) => (StatusCode::PRECONDITION_FAILED, 250_105),
         DomainError::NoSession(_) => (StatusCode::BAD_REQUEST, 251_201),
         DomainError::Coverage(_) => (StatusCode::BAD_REQUEST, 251_204),

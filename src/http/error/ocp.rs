@@ -65,7 +65,9 @@ impl ApiError {
             | Self::Range { .. }
             | Self::Precondition
             | Self::ClientGone => request(&generic.message),
-            Self::Internal(_) => unexpected(&generic.message),
+            // OCP's own has no code; its clients want a text.
+            Self::TooOften { .. } => (REQUEST, THROTTLED.to_owned()),
+            Self::Busy | Self::Internal(_) => unexpected(&generic.message),
         };
         Answer {
             status: generic.status,
@@ -79,6 +81,8 @@ const LOG_ON: &str = "The current user has not logged on or a logon error has oc
 const EXCESSIVE: &str = "Excessive number of requests. You have exceeded the request limit for the current throttling window.";
 const NOT_AUTHORIZED: &str =
     "You are not authorized to perform the corresponding operation. Contact the administrator.";
+
+const THROTTLED: &str = "Excessive number of requests. You have exceeded the request limit for the current throttling window.";
 
 fn argument(name: &str) -> (&'static str, String) {
     let message =

@@ -1,23 +1,40 @@
 //! JSON bodies: bounded, and every fault named after the parameter that has it.
 
+mod bounded;
+
 use serde_json::{Map, Value};
 
 use super::body::collect;
 use super::error::ApiError;
 use super::request::Body;
+use crate::store::Grant;
 
 /// Bytes of JSON that an object in a request may have.
 const MAX_BYTES: usize = 1 << 20;
 /// Bytes of JSON that a list in a request may have: some 100,000 paths.
 const MAX_LIST_BYTES: usize = 8 << 20;
 
-/// The JSON list in a body.
+/// What a document may take without a share of the memory that all have together.
+const FREE_BYTES: usize = 64 << 10;
+
+/// The JSON list in a body, and the memory that it takes.
 ///
 /// # Errors
-/// [`ApiError::Content`] for anything else, [`ApiError::TooLong`].
-pub async fn list(body: &mut Body) -> Result<Vec<Value>, ApiError> {
-    let json = collect(body, MAX_LIST_BYTES).await?;
-    serde_json::from_slice(&json).map_err(|error| ApiError::Content(error.to_string()))
+/// [`ApiError::Content`] for anything else, [`ApiError::TooLong`], [`ApiError::Busy`].
+pub async fn list(body: &mut Body) -> Result<(Vec<Value>, Grant), ApiError> {
+    match read(body, MAX_LIST_BYTES).await? {
+        (Value::Array(values), grant) => Ok((values, grant)),
+        _ => Err(ApiError::Content("it is no list".to_owned())),
+    }
+}
+
+/// The JSON document in a body, and the memory that it takes.
+async fn read(body: &mut Body, limit_bytes: usize) -> Result<(Value, Grant), ApiError> {
+    let json = collect(body, limit_bytes).await?;
+    let parsed = bounded::parse(&json);
+    let (value, bytes) = parsed.map_err(|error| ApiError::Content(error.to_string()))?;
+    let grant = body.memory().grant(bytes.saturating_sub(FREE_BYTES) as u64);
+    Ok((value, grant.ok_or(ApiError::Busy)?))
 }
 
 /// The error for a value that is not as it must be.
@@ -32,17 +49,34 @@ pub fn wrong(name: &str, must_be: &str) -> ApiError {
 ///
 /// A member that is null is one that is not there, as real clients send it.
 #[derive(Debug, Default)]
-pub struct Fields(Map<String, Value>);
+pub struct Fields {
+    members: Map<String, Value>,
+    /// The memory of the document.
+    _grant: Option<Grant>,
+}
+
+impl From<Map<String, Value>> for Fields {
+    fn from(members: Map<String, Value>) -> Self {
+        Self {
+            members,
+            _grant: None,
+        }
+    }
+}
 
 impl Fields {
     /// Reads a body.
     ///
     /// # Errors
-    /// [`ApiError::Content`] for what is no JSON object, [`ApiError::TooLong`].
+    /// [`ApiError::Content`] for what is no JSON object, [`ApiError::TooLong`], [`ApiError::Busy`].
     pub async fn read(body: &mut Body) -> Result<Self, ApiError> {
-        let json = collect(body, MAX_BYTES).await?;
-        let fields = serde_json::from_slice(&json).map(Self);
-        fields.map_err(|error| ApiError::Content(error.to_string()))
+        match read(body, MAX_BYTES).await? {
+            (Value::Object(members), grant) => Ok(Self {
+                members,
+                _grant: Some(grant),
+            }),
+            _ => Err(ApiError::Content("it is no object".to_owned())),
+        }
     }
 
     /// The members of a JSON value.
@@ -51,14 +85,14 @@ impl Fields {
     /// [`ApiError::Invalid`] naming it, when it is no object.
     pub fn of(name: &str, value: &Value) -> Result<Self, ApiError> {
         match value {
-            Value::Object(map) => Ok(Self(map.clone())),
+            Value::Object(members) => Ok(members.clone().into()),
             _ => Err(wrong(name, "an object")),
         }
     }
 
     /// All members.
     pub fn into_map(self) -> Map<String, Value> {
-        self.0
+        self.members
     }
 
     /// An object; empty when it is missing.
@@ -84,7 +118,7 @@ impl Fields {
 
     /// A member that is not null.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+        self.members.get(name).filter(|value| !value.is_null())
     }
 
     /// A text.
@@ -159,7 +193,8 @@ mod tests {
     use super::*;
 
     fn fields(json: &str) -> Fields {
-        Fields(serde_json::from_str(json).expect("an object"))
+        let members: Map<String, Value> = serde_json::from_str(json).expect("an object");
+        members.into()
     }
 
     #[test]

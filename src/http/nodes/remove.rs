@@ -71,7 +71,7 @@ pub async fn one(app: Arc<App>, request: Request, address: Address) -> Result<Re
 
 /// The paths in a body.
 async fn paths(body: &mut Body) -> Result<Vec<NodePath>, ApiError> {
-    let texts = list(body).await?;
+    let (texts, _memory) = list(body).await?;
     if texts.is_empty() {
         return Err(ApiError::Empty("fullPaths"));
     }
@@ -99,6 +99,7 @@ pub async fn several(
 ) -> Result<Response, ApiError> {
     let principal = admit(&app, &request, Action::Delete, &repo).await?;
     let paths = paths(body).await?;
+    request.note.subjects(&paths);
     remove(&app, &request, principal, repo, paths).await
 }
 

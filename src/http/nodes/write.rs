@@ -10,6 +10,7 @@ use super::super::auth::{admit, authenticate, require_somebody};
 use super::super::error::ApiError;
 use super::super::json::{Fields, wrong};
 use super::super::params;
+use super::super::quota::within;
 use super::super::request::{Body, Request};
 use super::super::view::success;
 use super::change;
@@ -94,6 +95,7 @@ pub async fn rename(
             (named(&fields, NAMES)?, to)
         }
     };
+    request.note.subjects([from.to_string(), to.clone()]);
     let to = NodePath::parse(&to).map_err(DomainError::from)?;
     let by = principal.name().to_owned();
     let actions = vec![(Action::Write, from.clone())];
@@ -124,12 +126,13 @@ pub async fn transfer(
         to_repo.unwrap_or(&from.repo),
         fields.required("destFullPath")?,
     )?;
+    request.note.subjects([&from, &to]);
     let source = match way {
         Way::Move => Action::Delete,
         Way::Copy => Action::Read,
     };
     let actions = vec![(source, from.clone()), (Action::Write, to.clone())];
-    let mut transfer = Transfer {
+    let transfer = Transfer {
         from,
         to,
         overwrite: fields.flag("overwrite")?.unwrap_or(false),
@@ -137,9 +140,13 @@ pub async fn transfer(
         by: principal.name().to_owned(),
         may_create: MayCreate::Nothing,
     };
-    change(&app, principal, actions, move |store, may_create, done| {
-        transfer.may_create = may_create;
-        nodes::transfer(store, transfer, done);
+    within(&app, &transfer.to, || {
+        let (mut transfer, usage) = (transfer.clone(), app.usage.clone());
+        let (principal, actions) = (principal.clone(), actions.clone());
+        change(&app, principal, actions, move |store, may_create, done| {
+            transfer.may_create = may_create;
+            nodes::transfer(store, &usage, transfer, done);
+        })
     })
     .await?;
     if way == Way::Move {
@@ -165,6 +172,7 @@ pub async fn update(
         Some(address) => address,
         None => named(&fields, NAMES)?,
     };
+    request.note.subject(&address);
     let days = match fields.get("expires") {
         None => return Err(ApiError::Missing("expires")),
         Some(Value::Number(days)) => days.as_u64(),

@@ -39,8 +39,12 @@ pub async fn upload(
         blocking(move || authorize_packages(&app.store.rows()?, &principal, Action::Manage))
             .await?;
     }
+    let limits = &app.config.limits;
+    limits.admit(request.content_length())?;
+    limits.cap(body, 0);
     let base = links::base(&app, &request)?;
     let package = take_in(&app, &request, body, by).await?;
+    request.note.subject(&package.file_name);
     let view = PackageView::of(package, &base, &app.config.zone, false);
     Ok(success(&app, &request, Some(view)))
 }
@@ -61,6 +65,9 @@ async fn take_in(
         if taken.is_some() {
             return Err(ApiError::Parameter(FILE));
         }
+        request
+            .note
+            .subject(part.file_name.as_deref().unwrap_or_default());
         taken = Some(take_in_file(app, request.content_length(), part).await?);
     }
     let (fields, ingested) = taken.ok_or(ApiError::Parameter(FILE))?;

@@ -22,18 +22,18 @@ use crate::service::Service;
 use crate::wire::{Answer, Call};
 
 /// A request with a JSON body.
-fn with_json(method: &str, target: &str, body: &Value) -> Call {
+pub fn with_json(method: &str, target: &str, body: &Value) -> Call {
     let call = Call::new(method, target).header("Content-Type", "application/json");
     call.body(body.to_string())
 }
 
 /// A request with a JSON body.
-fn post(target: &str, body: &Value) -> Call {
+pub fn post(target: &str, body: &Value) -> Call {
     with_json("POST", target, body)
 }
 
 /// The data of a successful answer.
-fn data(answer: &Answer) -> Value {
+pub fn data(answer: &Answer) -> Value {
     assert_eq!(answer.verdict(), (200, 0), "{answer:?}");
     answer.json()["data"].clone()
 }
@@ -115,7 +115,7 @@ fn wish(path: &str, kind: &str) -> Value {
 }
 
 /// A token for a path, where everybody is the administrator.
-fn token(service: &Service, path: &str, kind: &str, more: &Value) -> String {
+pub fn token(service: &Service, path: &str, kind: &str, more: &Value) -> String {
     let mut body = wish(path, kind);
     for (key, value) in more.as_object().expect("an object") {
         body[key] = value.clone();
@@ -125,7 +125,7 @@ fn token(service: &Service, path: &str, kind: &str, more: &Value) -> String {
 }
 
 /// A use of a token; `path` begins with a slash.
-fn using(token: &str, method: &str, path: &str) -> Call {
+pub fn using(token: &str, method: &str, path: &str) -> Call {
     let way = if method == "PUT" {
         "upload"
     } else {
