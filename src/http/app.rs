@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::connections::Limits;
 use super::error::ApiError;
 use crate::domain::DomainError;
 use crate::domain::auth::Passwords;
@@ -34,6 +35,8 @@ pub struct Config {
     /// A proxy stands in front: it appends to `X-Forwarded-For` who asked it, and says in
     /// `X-Forwarded-Host` and `X-Forwarded-Proto` what it was asked as.
     pub behind_proxy: bool,
+    /// What connections may cost.
+    pub connections: Limits,
 }
 
 /// With passwords, in UTC, not told what is around it.
@@ -46,6 +49,7 @@ impl Default for Config {
             sweep_every: Duration::from_secs(10),
             public_url: None,
             behind_proxy: false,
+            connections: Limits::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod batch;
 mod blocks;
 mod body;
 pub mod conditional;
+mod connections;
 mod cors;
 mod download;
 mod error;
@@ -38,5 +39,6 @@ mod users;
 mod view;
 
 pub use app::{App, Config};
+pub use connections::Limits;
 pub use links::public_url;
 pub use server::serve;

@@ -1,23 +1,55 @@
 //! What a handler needs to know of a request.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time::{Instant, Sleep, sleep_until};
+use warp::http::header::{HeaderName, HeaderValue};
 use warp::http::{HeaderMap, Method};
 
+use super::connections::Running;
 use super::error::ApiError;
 use super::params;
 use crate::domain::Address;
 
-/// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off.
+/// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off,
+/// [`ApiError::Stalled`] when it stands still.
 pub struct Body {
     bytes: Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>,
     begun: bool,
+    patience: Option<Patience>,
+    /// As long as it is read, the connection has something to do.
+    _running: Option<Running>,
+}
+
+/// How long a body may stand still.
+struct Patience {
+    limit: Duration,
+    /// When it was asked for the bytes that have not come yet.
+    since: Option<Instant>,
+    /// Rings no later than at `since` and the limit.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    /// Ready when it is at an end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<ApiError> {
+        let end = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= end {
+                return Poll::Ready(ApiError::Stalled(self.limit.as_secs()));
+            }
+            timer.as_mut().reset(end);
+        }
+    }
 }
 
 impl Body {
@@ -26,6 +58,23 @@ impl Body {
         Self {
             bytes: Box::pin(bytes),
             begun: false,
+            patience: None,
+            _running: None,
+        }
+    }
+
+    /// The same, which may stand still no longer than `limit`, and without which `running` is not
+    /// over.
+    pub fn watched(self, limit: Duration, running: Option<Running>) -> Self {
+        let patience = Patience {
+            limit,
+            since: None,
+            timer: None,
+        };
+        Self {
+            patience: Some(patience),
+            _running: running,
+            ..self
         }
     }
 
@@ -40,8 +89,30 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.begun = true;
-        self.bytes.as_mut().poll_next(cx)
+        let polled = self.bytes.as_mut().poll_next(cx);
+        let Some(patience) = &mut self.patience else {
+            return polled;
+        };
+        if polled.is_ready() {
+            patience.since = None;
+            return polled;
+        }
+        let error = ready!(patience.poll_end(cx));
+        self.patience = None;
+        self.bytes = Box::pin(stream::empty());
+        Poll::Ready(Some(Err(error)))
     }
+}
+
+/// Where a request came from.
+#[derive(Clone)]
+pub struct Origin {
+    /// The other end of the connection.
+    pub socket: SocketAddr,
+    /// Whether it is encrypted.
+    pub is_secure: bool,
+    /// As long as anybody has this, the connection has something to do.
+    pub running: Running,
 }
 
 /// Identifies a request in its answer and in the log.
@@ -81,8 +152,10 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Who asks, as far as that can be trusted.
     pub peer: Option<IpAddr>,
+    /// Whether the connection is encrypted.
+    pub is_secure: bool,
     /// When it came.
-    pub started: Instant,
+    pub started: std::time::Instant,
 }
 
 impl Request {
@@ -109,7 +182,8 @@ impl Request {
             query,
             headers,
             peer: None,
-            started: Instant::now(),
+            is_secure: false,
+            started: std::time::Instant::now(),
         })
     }
 
@@ -173,6 +247,19 @@ pub fn peer(socket: Option<SocketAddr>, headers: &HeaderMap, behind_proxy: bool)
 pub fn last_word<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let last = headers.get_all(name).iter().next_back()?;
     last.to_str().ok()?.rsplit(',').next().map(str::trim)
+}
+
+/// Checks the length of all header fields, each with its colon, blank and end of line.
+///
+/// # Errors
+/// [`ApiError::HeadTooLong`].
+pub fn check_head(headers: &HeaderMap, limit_bytes: usize) -> Result<(), ApiError> {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let bytes: usize = headers.iter().map(field).sum();
+    match bytes > limit_bytes {
+        true => Err(ApiError::HeadTooLong { limit_bytes }),
+        false => Ok(()),
+    }
 }
 
 /// Whether the client waits for a word before it sends the body.

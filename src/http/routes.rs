@@ -36,7 +36,6 @@
 //! `/generic`, `/repository` and `/auth` are also answered under `/api`, `/web` and `/bkrepo/api/{service,build,user}`.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,7 +47,7 @@ use warp::{Filter, Rejection};
 use super::app::App;
 use super::body::drain;
 use super::error::ApiError;
-use super::request::{self, Body, Request, TraceId};
+use super::request::{self, Body, Origin, Request, TraceId};
 use super::view::failure;
 use super::{accounts, batch, blocks, cors, generic, nodes, ocp, ops};
 use crate::metrics;
@@ -61,11 +60,11 @@ pub fn routes(
         .and(warp::path::full())
         .and(raw_query())
         .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<SocketAddr>())
+        .and(warp::ext::optional::<Origin>())
         .and(warp::body::stream().map(request::body))
-        .then(move |method, path, query, headers, socket, body| {
+        .then(move |method, path, query, headers, origin, body| {
             let app = Arc::clone(&app);
-            answer(app, method, path, query, headers, socket, body)
+            answer(app, method, path, query, headers, origin, body)
         })
         .recover(broken)
         .unify()
@@ -81,22 +80,34 @@ async fn answer(
     path: FullPath,
     query: String,
     headers: HeaderMap,
-    socket: Option<SocketAddr>,
-    mut body: Body,
+    origin: Option<Origin>,
+    body: Body,
 ) -> Response {
     metrics::REQUESTS.add(1);
     let (trace, started) = (TraceId::fresh(), Instant::now());
+    let limits = &app.config.connections;
+    let running = origin.as_ref().map(|origin| origin.running.clone());
+    let mut body = body.watched(limits.body_timeout, running);
     let unasked = request::sends_unasked(&headers);
     let asked =
         ocp::speaks(path.as_str()).then(|| ocp::view::Asked::new(&app, &headers, &trace, started));
     let foreign = cors::applies(&app, path.as_str());
+    let socket = origin.as_ref().map(|origin| origin.socket);
     let peer = request::peer(socket, &headers, app.config.behind_proxy);
-    let result = match Request::new(&trace, &method, path.as_str(), query, headers) {
+    let is_secure = origin.is_some_and(|origin| origin.is_secure);
+    let checked = request::check_head(&headers, limits.header_bytes);
+    let request =
+        checked.and_then(|()| Request::new(&trace, &method, path.as_str(), query, headers));
+    let result = match request {
         Ok(request) if foreign && method == Method::OPTIONS => {
             Ok(cors::preflight(&request.headers))
         }
         Ok(request) => {
-            let request = Request { peer, ..request };
+            let request = Request {
+                peer,
+                is_secure,
+                ..request
+            };
             dispatch(Arc::clone(&app), request, &mut body).await
         }
         Err(error) => Err(error),

@@ -96,6 +96,15 @@ pub enum ApiError {
     /// The client went away, or its body broke off.
     #[error("Client connection terminated unexpectedly")]
     ClientGone,
+    /// The body of the request stood still.
+    #[error("no byte of the request body came for {0} seconds")]
+    Stalled(u64),
+    /// All header fields together are longer than they may be.
+    #[error("the header fields are longer than {limit_bytes} bytes")]
+    HeadTooLong {
+        /// How long they may be, in bytes.
+        limit_bytes: usize,
+    },
     /// A bug.
     #[error("{0}")]
     Internal(&'static str),
@@ -151,6 +160,8 @@ impl ApiError {
             Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, 250_120),
             Self::Precondition => (StatusCode::PRECONDITION_FAILED, 250_105),
             Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
+            Self::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, 250_132),
+            Self::HeadTooLong { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, 250_106),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         };
         Answer {

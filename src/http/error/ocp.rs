@@ -61,6 +61,8 @@ impl ApiError {
             | Self::NeitherOffsetNorSize
             | Self::Range { .. }
             | Self::Precondition
+            | Self::Stalled(_)
+            | Self::HeadTooLong { .. }
             | Self::ClientGone => request(&generic.message),
             Self::Internal(_) => unexpected(&generic.message),
         };
