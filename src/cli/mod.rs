@@ -1,6 +1,7 @@
 //! The command line. The only home of clap.
 
 mod args;
+mod descriptors;
 mod reindex;
 mod remote;
 mod report;
@@ -14,6 +15,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::domain::DomainError;
+use crate::http::TlsError;
 use crate::store::StoreError;
 use args::{Args, Command};
 
@@ -45,6 +47,9 @@ enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A certificate or its key.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The arguments do not go together.
     #[error("{0}")]
     Usage(String),
@@ -62,9 +67,11 @@ impl CliError {
             Self::Store(error) | Self::Domain(DomainError::Store(error)) if error.is_damage() => {
                 ExitCode::from(EXIT_DAMAGE)
             }
-            Self::Store(_) | Self::Domain(_) | Self::Remote { .. } | Self::Io { .. } => {
-                ExitCode::FAILURE
-            }
+            Self::Store(_)
+            | Self::Domain(_)
+            | Self::Remote { .. }
+            | Self::Io { .. }
+            | Self::Tls(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -12,9 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
 use super::args::{self, StoreArgs};
+use super::descriptors;
 use super::report::progress;
 use crate::domain::auth;
-use crate::http::{App, Config, serve};
+use crate::http::{App, Config, Tls, serve};
 use crate::store::{Access, Options, Store};
 
 /// Threads that may wait for the disk or compute digests at once; none waits for another, and none
@@ -40,6 +41,10 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         )));
     }
     let zone = zone(args.time_zone.as_deref())?;
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(cert), Some(key)) => Some(Arc::new(Tls::load(cert, key)?)),
+        _ => None,
+    };
     let store = Store::open(
         &args.store.store,
         Options {
@@ -57,6 +62,8 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         zone,
         public_url: args.public_url.clone(),
         behind_proxy: args.trust_proxy,
+        connections: descriptors::within(args.connections.limits()),
+        tls: tls.clone(),
         ..Config::default()
     };
     let app = Arc::new(App::new(store.clone(), config)?);
@@ -65,7 +72,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CliError::io("starting the runtime"))?;
-    runtime.block_on(listen(args, app))?;
+    runtime.block_on(listen(args, app, tls))?;
     // Readers and uploads that were cut off may still run on blocking threads; what they do is not
     // visible, and the store does not wait for them.
     runtime.shutdown_background();
@@ -73,7 +80,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
+async fn listen(args: &args::Serve, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), CliError> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(CliError::io(format!("listening on {}", args.listen)))?;
@@ -84,8 +91,12 @@ async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
         signal(SignalKind::terminate()).map_err(CliError::io("waiting for signals"))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(CliError::io("waiting for signals"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = tls {
+        reload_on_hangup(tls)?;
+    }
     let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{address}")
+    writeln!(out, "listening on {scheme}://{address}")
         .and_then(|()| out.flush())
         .map_err(CliError::io("writing to standard output"))?;
     let stop = async move {
@@ -103,6 +114,23 @@ async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
         });
     };
     serve(app, listener, stop).await;
+    Ok(())
+}
+
+/// Reads the certificate and its key again whenever that is asked for.
+fn reload_on_hangup(tls: Arc<Tls>) -> Result<(), CliError> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(CliError::io("waiting for signals"))?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let tls = Arc::clone(&tls);
+            let reloaded = tokio::task::spawn_blocking(move || tls.reload());
+            match reloaded.await {
+                Ok(Ok(())) => tracing::info!("the certificate was read again"),
+                Ok(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+                Err(error) => tracing::error!(%error, "reading the certificate again"),
+            }
+        }
+    });
     Ok(())
 }
 

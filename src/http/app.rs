@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::connections::Limits;
 use super::error::ApiError;
+use super::tls::Tls;
 use crate::domain::DomainError;
 use crate::domain::auth::Passwords;
 use crate::domain::blocks::Digesting;
@@ -37,6 +38,8 @@ pub struct Config {
     pub behind_proxy: bool,
     /// What connections may cost.
     pub connections: Limits,
+    /// With this, TLS is spoken, and nothing else.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// With passwords, in UTC, not told what is around it.
@@ -50,6 +53,7 @@ impl Default for Config {
             public_url: None,
             behind_proxy: false,
             connections: Limits::default(),
+            tls: None,
         }
     }
 }

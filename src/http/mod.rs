@@ -35,6 +35,7 @@ mod server;
 mod stream;
 mod sweep;
 mod temporary;
+mod tls;
 mod users;
 mod view;
 
@@ -42,3 +43,4 @@ pub use app::{App, Config};
 pub use connections::Limits;
 pub use links::public_url;
 pub use server::serve;
+pub use tls::{Tls, TlsError};

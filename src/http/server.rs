@@ -12,7 +12,7 @@ use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::conn::auto::{Builder, Connection as Serving};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -98,16 +98,35 @@ fn open(app: &Arc<App>, connections: &Arc<Connections>, stream: TcpStream, peer:
     let Some(admitted) = connections.admit(peer.ip()) else {
         metrics::REFUSED_CONNECTIONS.add(1);
         tracing::debug!(%peer, "all connections are busy");
-        // A courtesy: whether it gets there or not, the connection is closed.
-        let _told = stream.try_write(REFUSAL);
+        if app.config.tls.is_none() {
+            // A courtesy: whether it gets there or not, the connection is closed.
+            let _told = stream.try_write(REFUSAL);
+        }
         return;
     };
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let connection = admitted.connection();
         let stream = Watched::new(stream, Arc::clone(connection));
-        run(&app, connection, stream, peer).await;
+        // Boxed, so that the task does not have room for what it does not do.
+        let Some(tls) = &app.config.tls else {
+            return Box::pin(run(&app, connection, stream, peer)).await;
+        };
+        let handshake = Box::pin(tls.acceptor().accept(stream));
+        match shake_hands(connection, handshake).await {
+            Some(Ok(stream)) => Box::pin(run(&app, connection, stream, peer)).await,
+            Some(Err(error)) => tracing::debug!(%error, %peer, "a handshake failed"),
+            None => tracing::debug!(%peer, "a handshake was broken off"),
+        }
     });
+}
+
+/// Waits for a handshake, and frees what it took.
+async fn shake_hands<F: Future + Unpin>(
+    connection: &Connection,
+    mut handshake: F,
+) -> Option<F::Output> {
+    watch(connection, pin!(&mut handshake), |_| ()).await
 }
 
 /// Serves one connection to its end.
@@ -119,17 +138,21 @@ where
     let service = service_fn(|mut request: Request<Incoming>| {
         let origin = Origin {
             socket: peer,
-            is_secure: false,
+            is_secure: app.config.tls.is_some(),
             running: connection.begin(request.version() == Version::HTTP_2),
         };
         let running = origin.running.clone();
         request.extensions_mut().insert(origin);
         let answer = answer(filter.clone(), Arc::clone(connection), request);
-        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answered::new(body, running))) }
+        // Boxed, because a connection has room for an answer as long as it is open.
+        Box::pin(async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| Answered::new(body, running)))
+        })
     });
     let builder = builder(&app.config.connections);
     let serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    match watch(connection, serving, |serving| serving.graceful_shutdown()).await {
+    match watch(connection, serving, Serving::graceful_shutdown).await {
         Some(Ok(())) => {}
         Some(Err(error)) => tracing::debug!(%error, %peer, "a connection ended"),
         None => tracing::debug!(%peer, "a connection was closed"),

@@ -1,5 +1,7 @@
 //! The binary from the outside: processes, signals, exit statuses, kills.
 
+#[path = "../support/certificate.rs"]
+mod certificate;
 #[path = "../support/multipart.rs"]
 #[expect(dead_code, reason = "the tests of the API use more of it")]
 mod multipart;
@@ -14,9 +16,11 @@ mod wire;
 mod commands;
 mod contents;
 mod damage;
+mod hostile;
 mod kill;
 mod load;
 mod packages;
 mod process;
 mod python;
 mod serve;
+mod tls;

@@ -1,5 +1,7 @@
 //! The generic API from the outside: a server in this process, real sockets, exact bytes.
 
+#[path = "../support/certificate.rs"]
+mod certificate;
 #[path = "../support/multipart.rs"]
 mod multipart;
 #[path = "../support/noise.rs"]
@@ -26,6 +28,8 @@ mod delete;
 mod download;
 mod folders;
 mod full;
+mod http2;
+mod limits;
 mod metadata;
 mod nodes;
 mod operations;
@@ -33,4 +37,5 @@ mod packages;
 mod paths;
 mod ranges;
 mod service;
+mod tls;
 mod upload;

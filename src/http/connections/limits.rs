@@ -31,8 +31,8 @@ impl Default for Limits {
             connections_per_address: 4_096,
             header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_mins(1),
+            send_timeout: Duration::from_mins(1),
             keep_alive_timeout: Duration::from_secs(75),
         }
     }

@@ -33,6 +33,10 @@ pub enum Order {
     End,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each was noted by somebody else, and all combinations occur"
+)]
 struct Notes {
     /// Its task is at work, and will settle when it is done.
     is_polled: bool,
@@ -242,13 +246,13 @@ impl Running {
     /// Its answer has a part ready that nobody takes, or no longer.
     pub(super) fn offer(&self, offers: bool) {
         let mut notes = self.0.notes.lock();
-        if !offers {
-            notes.offered -= 1;
-        } else {
+        if offers {
             if notes.offered == 0 && !notes.blocked {
                 notes.moved = Instant::now();
             }
             notes.offered += 1;
+        } else {
+            notes.offered -= 1;
         }
         self.0.noted(notes);
     }
