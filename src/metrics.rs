@@ -54,6 +54,10 @@ counters! {
     SENT_BYTES
     /// Requests answered.
     REQUESTS
+    /// Connections closed because others wanted their place.
+    EVICTED_CONNECTIONS
+    /// Connections refused because all others were busy.
+    REFUSED_CONNECTIONS
     /// Logins that cost a password hash.
     PASSWORD_HASHES
 }

@@ -44,7 +44,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 23] = [
+const HOMES: [(&[&str], Place); 25] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -66,7 +66,10 @@ const HOMES: [(&[&str], Place); 23] = [
             "domain/packages/tests/",
         ]),
     ),
-    (&["rustix"], Only(&["pack/"])),
+    // Files belong to the pack, what the system grants the process to the command line.
+    (&["rustix"], Only(&["pack/", "cli/descriptors.rs"])),
+    (&["tokio_rustls"], Only(&["http/tls.rs"])),
+    (&["socket2"], Only(&["http/connections/watched.rs"])),
     (&["StatusCode"], Only(&["http/"])),
     (&["async"], HTTP_AND_ABOVE),
     (&["tokio"], HTTP_AND_ABOVE),

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
 use crate::http::public_url;
+
+pub use connections::ConnectionArgs;
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
 #[derive(Debug, Parser)]
@@ -94,6 +98,25 @@ pub struct Serve {
     /// What links in answers begin with, like <https://repo.example.com> [default: the Host asked].
     #[arg(long, env = "PACKHOLD_PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<String>,
+    /// Speak TLS with this certificate, and those that vouch for it, in PEM; read again on SIGHUP.
+    #[arg(
+        long,
+        env = "PACKHOLD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM; read again on SIGHUP.
+    #[arg(
+        long,
+        env = "PACKHOLD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// What connections may cost.
+    #[command(flatten)]
+    pub connections: ConnectionArgs,
     /// A proxy stands in front: X-Forwarded-For, -Host and -Proto are believed, the last word of each.
     #[arg(long, env = "PACKHOLD_TRUST_PROXY", action = ArgAction::SetTrue)]
     pub trust_proxy: bool,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod args;
+mod descriptors;
 mod reindex;
 mod remote;
 mod report;
@@ -15,6 +16,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::domain::DomainError;
+use crate::http::TlsError;
 use crate::store::StoreError;
 use args::{Args, Command};
 
@@ -46,6 +48,9 @@ enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A certificate or its key.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The arguments do not go together.
     #[error("{0}")]
     Usage(String),
@@ -63,9 +68,11 @@ impl CliError {
             Self::Store(error) | Self::Domain(DomainError::Store(error)) if error.is_damage() => {
                 ExitCode::from(EXIT_DAMAGE)
             }
-            Self::Store(_) | Self::Domain(_) | Self::Remote { .. } | Self::Io { .. } => {
-                ExitCode::FAILURE
-            }
+            Self::Store(_)
+            | Self::Domain(_)
+            | Self::Remote { .. }
+            | Self::Io { .. }
+            | Self::Tls(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -13,9 +13,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
 use super::args::{self, AuditArg, LimitArgs, StoreArgs};
+use super::descriptors;
 use super::report::progress;
 use crate::domain::auth;
-use crate::http::{App, Audit, Config, Limits, serve};
+use crate::http::{App, Audit, Config, Limits, Tls, serve};
 use crate::store::{Access, Options, Store};
 
 /// Threads that may wait for the disk or compute digests at once; none waits for another, and none
@@ -41,6 +42,10 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         )));
     }
     let zone = zone(args.time_zone.as_deref())?;
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(cert), Some(key)) => Some(Arc::new(Tls::load(cert, key)?)),
+        _ => None,
+    };
     let store = Store::open(
         &args.store.store,
         Options {
@@ -64,6 +69,8 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
             AuditArg::Changes => Audit::Changes,
             AuditArg::Reads => Audit::Reads,
         },
+        connections: descriptors::within(args.connections.limits()),
+        tls: tls.clone(),
         ..Config::default()
     };
     let app = Arc::new(App::new(store.clone(), config)?);
@@ -72,7 +79,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CliError::io("starting the runtime"))?;
-    runtime.block_on(listen(args, app))?;
+    runtime.block_on(listen(args, app, tls))?;
     // Readers and uploads that were cut off may still run on blocking threads; what they do is not
     // visible, and the store does not wait for them.
     runtime.shutdown_background();
@@ -88,7 +95,7 @@ fn limits(args: &LimitArgs) -> Limits {
     }
 }
 
-async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
+async fn listen(args: &args::Serve, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), CliError> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(CliError::io(format!("listening on {}", args.listen)))?;
@@ -99,8 +106,12 @@ async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
         signal(SignalKind::terminate()).map_err(CliError::io("waiting for signals"))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(CliError::io("waiting for signals"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = tls {
+        reload_on_hangup(tls)?;
+    }
     let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{address}")
+    writeln!(out, "listening on {scheme}://{address}")
         .and_then(|()| out.flush())
         .map_err(CliError::io("writing to standard output"))?;
     let stop = async move {
@@ -118,6 +129,23 @@ async fn listen(args: &args::Serve, app: Arc<App>) -> Result<(), CliError> {
         });
     };
     serve(app, listener, stop).await;
+    Ok(())
+}
+
+/// Reads the certificate and its key again whenever that is asked for.
+fn reload_on_hangup(tls: Arc<Tls>) -> Result<(), CliError> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(CliError::io("waiting for signals"))?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let tls = Arc::clone(&tls);
+            let reloaded = tokio::task::spawn_blocking(move || tls.reload());
+            match reloaded.await {
+                Ok(Ok(())) => tracing::info!("the certificate was read again"),
+                Ok(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+                Err(error) => tracing::error!(%error, "reading the certificate again"),
+            }
+        }
+    });
     Ok(())
 }
 

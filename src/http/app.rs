@@ -8,9 +8,11 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::audit::Audit;
 use super::auth::{LONG_BODIES, Lanes};
+use super::connections;
 use super::error::ApiError;
 use super::limits::Limits;
 use super::rate::Rate;
+use super::tls::Tls;
 use crate::domain::DomainError;
 use crate::domain::auth::{self, Failures, Passwords, Replays};
 use crate::domain::blocks::{Digesting, Open};
@@ -47,6 +49,10 @@ pub struct Config {
     pub limits: Limits,
     /// What is written to the audit trail.
     pub audit: Audit,
+    /// What connections may cost.
+    pub connections: connections::Limits,
+    /// With this, TLS is spoken, and nothing else.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// With passwords, in UTC, not told what is around it.
@@ -62,6 +68,8 @@ impl Default for Config {
             failed_logins: auth::Limits::default(),
             limits: Limits::default(),
             audit: Audit::default(),
+            connections: connections::Limits::default(),
+            tls: None,
         }
     }
 }

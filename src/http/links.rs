@@ -48,44 +48,59 @@ pub fn base(app: &App, request: &Request) -> Result<String, ApiError> {
     if let Some(url) = &app.config.public_url {
         return Ok(url.clone());
     }
-    asked_as(app, &request.headers).ok_or(ApiError::HeaderMissing("Host"))
+    asked_as(app, &request.headers, request.is_secure).ok_or(ApiError::HeaderMissing("Host"))
 }
 
 /// The host that this service is called, without its port.
 pub fn own_name(app: &App, headers: &HeaderMap) -> String {
     let url = app.config.public_url.clone();
-    let uri = url.or_else(|| asked_as(app, headers));
+    let uri = url.or_else(|| asked_as(app, headers, false));
     let uri: Option<Uri> = uri.and_then(|url| url.parse().ok());
     let host = uri.as_ref().and_then(Uri::host);
     host.unwrap_or(env!("CARGO_PKG_NAME")).to_owned()
 }
 
 /// What the client, or the proxy in front, called this service.
-fn asked_as(app: &App, headers: &HeaderMap) -> Option<String> {
-    let told = |name| match app.config.behind_proxy {
-        true => last_word(headers, name),
-        false => None,
-    };
+fn asked_as(app: &App, headers: &HeaderMap, is_secure: bool) -> Option<String> {
     let host = |word: &str| word.parse().ok().filter(is_plain);
-    let host: Option<Authority> = match told("x-forwarded-host").and_then(host) {
+    let host: Option<Authority> = match told(app, headers, "x-forwarded-host").and_then(host) {
         Some(host) => Some(host),
         None => headers
             .get("host")
             .and_then(|value| value.to_str().ok())
             .and_then(host),
     };
-    let scheme = told("x-forwarded-proto").filter(|word| ["http", "https"].contains(word));
-    host.map(|host| format!("{}://{host}", scheme.unwrap_or("http")))
+    host.map(|host| format!("{}://{host}", scheme(app, headers, is_secure)))
+}
+
+/// How the client, or who asked the proxy in front, reached this service.
+fn scheme<'h>(app: &App, headers: &'h HeaderMap, is_secure: bool) -> &'h str {
+    let own = if is_secure { "https" } else { "http" };
+    let forwarded = told(app, headers, "x-forwarded-proto");
+    let known = forwarded.filter(|word| ["http", "https"].contains(word));
+    known.unwrap_or(own)
+}
+
+/// What the proxy in front says.
+fn told<'h>(app: &App, headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    match app.config.behind_proxy {
+        true => last_word(headers, name),
+        false => None,
+    }
 }
 
 /// The base that a client wishes links to begin with: a URL, or a host alone.
 ///
 /// # Errors
 /// [`ApiError::Parameter`].
-pub fn wished(host: &str) -> Result<String, ApiError> {
+pub fn wished(app: &App, request: &Request, host: &str) -> Result<String, ApiError> {
+    wished_by(scheme(app, &request.headers, request.is_secure), host)
+}
+
+fn wished_by(scheme: &str, host: &str) -> Result<String, ApiError> {
     let url = match host.contains("://") {
         true => public_url(host),
-        false => public_url(&format!("http://{host}")),
+        false => public_url(&format!("{scheme}://{host}")),
     };
     let url = url.map_err(|_| ApiError::Parameter("host"))?;
     // Upstream's host is that of its generic service.
@@ -136,9 +151,15 @@ mod tests {
             ("example.com:81", "http://example.com:81"),
             ("https://example.com/generic", "https://example.com"),
         ] {
-            assert_eq!(wished(text).ok().as_deref(), Some(expected));
+            assert_eq!(wished_by("http", text).ok().as_deref(), Some(expected));
         }
-        assert!(wished("a b").is_err() && wished("javascript:alert(1)//://").is_err());
+        assert_eq!(
+            wished_by("https", "example.com").ok().as_deref(),
+            Some("https://example.com")
+        );
+        for text in ["a b", "javascript:alert(1)//://"] {
+            assert!(wished_by("http", text).is_err(), "{text}");
+        }
     }
 
     #[test]

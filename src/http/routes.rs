@@ -2,7 +2,6 @@
 //! Which handler answers it is said by the table in `api`.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,7 +16,7 @@ use super::app::App;
 use super::audit::{Outcome, Trail};
 use super::body::{Drain, drain};
 use super::error::ApiError;
-use super::request::{self, Body, Request, TraceId};
+use super::request::{self, Body, Origin, Request, TraceId};
 use super::route::dispatch;
 use super::view::failure;
 use super::{auth, cors, ocp};
@@ -31,11 +30,11 @@ pub fn routes(
         .and(warp::path::full())
         .and(raw_query())
         .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<SocketAddr>())
-        .and(warp::body::stream().map(request::body))
-        .then(move |method, path, query, headers, socket, body| {
+        .and(warp::ext::optional::<Origin>())
+        .and(warp::body::stream().map(Body::of))
+        .then(move |method, path, query, headers, origin, body| {
             let app = Arc::clone(&app);
-            answer(app, method, path, query, headers, socket, body)
+            answer(app, method, path, query, headers, origin, body)
         })
         .recover(broken)
         .unify()
@@ -51,24 +50,32 @@ async fn answer(
     path: FullPath,
     query: String,
     headers: HeaderMap,
-    socket: Option<SocketAddr>,
+    origin: Option<Origin>,
     body: Body,
 ) -> Response {
     metrics::REQUESTS.add(1);
     let (trace, started) = (TraceId::fresh(), Instant::now());
-    let mut body = body.charged_to(app.documents.clone());
+    let limits = &app.config.connections;
+    let running = origin.as_ref().map(|origin| origin.running.clone());
+    let mut body = body
+        .watched(limits.body_timeout, running)
+        .charged_to(app.documents.clone());
     let unasked = request::sends_unasked(&headers);
     let asked =
         ocp::speaks(path.as_str()).then(|| ocp::view::Asked::new(&app, &headers, &trace, started));
     let foreign = cors::applies(&app, path.as_str());
+    let socket = origin.as_ref().map(|origin| origin.socket);
     let peer = request::peer(socket, &headers, app.config.behind_proxy);
+    let is_secure = origin.is_some_and(|origin| origin.is_secure);
     let trail = Trail::new(app.config.audit, &trace, &method, path.as_str(), peer);
     // A probe that is refused would have a healthy service restarted.
     let tokens = match trail.is_health() {
         true => None,
         false => app.rate.take(peer, app.store.now_ms()),
     };
-    let request = Request::new(&trace, &method, path.as_str(), query, headers);
+    let checked = request::check_head(&headers, limits.header_bytes);
+    let request =
+        checked.and_then(|()| Request::new(&trace, &method, path.as_str(), query, headers));
     let result = match (tokens.and_then(|tokens| tokens.wait_s), request) {
         (Some(wait_s), _) => Err(ApiError::TooOften { wait_s }),
         (None, Ok(request)) if foreign && method == Method::OPTIONS => {
@@ -78,6 +85,7 @@ async fn answer(
             let note = trail.note();
             let mut request = Request {
                 peer,
+                is_secure,
                 note,
                 ..request
             };

@@ -1,5 +1,6 @@
-//! Serving: connections, timeouts, shutdown.
+//! Serving: connections and shutdown.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -9,29 +10,50 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Version};
+use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::conn::auto::{Builder, Connection as Serving};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::app::App;
+use super::connections::{Answered, Connection, Connections, Limits, Watched, watch};
 use super::error::ApiError;
-use super::request::{TraceId, expects_continue};
+use super::request::{Origin, TraceId, expects_continue};
 use super::routes::routes;
 use super::sweep;
 use super::view::failure;
+use crate::metrics;
 
-/// A request's headers must be complete after this.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Running requests are given this long when the server shuts down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no file descriptors left, say) this long nothing is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The longest request target, in bytes.
+const TARGET_BYTES: usize = 64 << 10;
+/// What else the first line of a request has, in bytes, with room to spare.
+const FIRST_LINE_BYTES: usize = 1 << 10;
+/// Requests at once on a connection of HTTP/2.
+const HTTP2_STREAMS: u32 = 100;
+/// What is buffered of one answer of HTTP/2, in bytes.
+const HTTP2_SEND_BYTES: usize = 128 << 10;
+/// Requests of HTTP/2 that may be taken back before anybody looked at them.
+const HTTP2_TAKEN_BACK: usize = 20;
+/// Mistakes of a client of HTTP/2 that it is forgiven.
+const HTTP2_MISTAKES: usize = 64;
+
+/// What is answered in place of a connection's first request when all others are busy.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+Connection: close\r\n\
+Retry-After: 1\r\n\
+Content-Type: application/json; charset=utf-8\r\n\
+Content-Length: 73\r\n\
+\r\n\
+{\"code\":250102,\"message\":\"Too many connections\",\"data\":null,\"traceId\":\"\"}";
 
 /// Serves until `shutdown` is ready, then finishes the running requests, within bounds.
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
+    let connections = Connections::new(limits(&app));
     let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
     let mut shutdown = pin!(shutdown);
     loop {
@@ -40,18 +62,19 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, peer)) => connection(&app, &graceful, stream, peer),
+            Ok((stream, peer)) => open(&app, &connections, stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
+                connections.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     drop(listener);
     sweeping.abort();
-    let running = graceful.count();
-    tracing::info!(running, "shutting down");
-    if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())
+    tracing::info!(connections = connections.count(), "shutting down");
+    connections.end();
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.gone())
         .await
         .is_err()
     {
@@ -59,51 +82,140 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     }
 }
 
-fn connection(app: &Arc<App>, graceful: &GracefulShutdown, stream: TcpStream, peer: SocketAddr) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "no TCP_NODELAY");
+fn limits(app: &App) -> Limits {
+    let limits = app.config.connections.clone();
+    match app.config.behind_proxy {
+        // All come from the proxy.
+        true => Limits {
+            connections_per_address: usize::MAX,
+            ..limits
+        },
+        false => limits,
     }
-    let filter = warp::service(routes(Arc::clone(app)));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let mut filter = filter.clone();
-        let keeps_alive = keeps_alive(&request);
-        let waits = expects_continue(request.headers());
-        request.extensions_mut().insert(peer);
-        name_host(&mut request);
-        async move {
-            // warp panics on a target without a path, as CONNECT has it.
-            let mut response = match request.uri().path_and_query() {
-                Some(_) => tower_service::Service::call(&mut filter, request).await?,
-                None => failure(
-                    &TraceId::fresh(),
-                    &ApiError::NoRoute(request.uri().to_string()),
-                ),
-            };
-            if let Some(keeps) = keeps_alive {
-                // Whether a client that waited sends the body of a refused request after all,
-                // nobody knows: nothing can be read behind that.
-                let keeps = keeps && (!waits || response.status().is_success());
-                let value = HeaderValue::from_static(if keeps { "keep-alive" } else { "close" });
-                response.headers_mut().insert(CONNECTION, value);
-            }
-            Ok::<_, std::convert::Infallible>(response)
+}
+
+fn open(app: &Arc<App>, connections: &Arc<Connections>, stream: TcpStream, peer: SocketAddr) {
+    let Some(admitted) = connections.admit(peer.ip()) else {
+        metrics::REFUSED_CONNECTIONS.add(1);
+        tracing::debug!(%peer, "all connections are busy");
+        if app.config.tls.is_none() {
+            // A courtesy: whether it gets there or not, the connection is closed.
+            let _told = stream.try_write(REFUSAL);
+        }
+        return;
+    };
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let connection = admitted.connection();
+        let stream = Watched::new(stream, Arc::clone(connection));
+        // Boxed, so that the task does not have room for what it does not do.
+        let Some(tls) = &app.config.tls else {
+            return Box::pin(run(&app, connection, stream, peer)).await;
+        };
+        let handshake = Box::pin(tls.acceptor().accept(stream));
+        match shake_hands(connection, handshake).await {
+            Some(Ok(stream)) => Box::pin(run(&app, connection, stream, peer)).await,
+            Some(Err(error)) => tracing::debug!(%error, %peer, "a handshake failed"),
+            None => tracing::debug!(%peer, "a handshake was broken off"),
         }
     });
+}
+
+/// Waits for a handshake, and frees what it took.
+async fn shake_hands<F: Future + Unpin>(
+    connection: &Connection,
+    mut handshake: F,
+) -> Option<F::Output> {
+    watch(connection, pin!(&mut handshake), |_| ()).await
+}
+
+/// Serves one connection to its end.
+async fn run<S>(app: &Arc<App>, connection: &Arc<Connection>, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let filter = warp::service(routes(Arc::clone(app)));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let origin = Origin {
+            socket: peer,
+            is_secure: app.config.tls.is_some(),
+            running: connection.begin(request.version() == Version::HTTP_2),
+        };
+        let running = origin.running.clone();
+        request.extensions_mut().insert(origin);
+        let answer = answer(filter.clone(), Arc::clone(connection), request);
+        // Boxed, because a connection has room for an answer as long as it is open.
+        Box::pin(async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| Answered::new(body, running)))
+        })
+    });
+    let builder = builder(&app.config.connections);
+    let serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    match watch(connection, serving, Serving::graceful_shutdown).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, %peer, "a connection ended"),
+        None => tracing::debug!(%peer, "a connection was closed"),
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let head_bytes = limits.header_bytes + TARGET_BYTES + FIRST_LINE_BYTES;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         // Some clients look header names up case-sensitively.
         .title_case_headers(true)
+        // The head of a request has to fit in.
+        .max_buf_size(head_bytes)
+        // It would count idle time, too; `watch` tells them apart.
+        .header_read_timeout(None);
+    builder
+        .http2()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection.into_owned());
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, %peer, "a connection ended");
-        }
-    });
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(HTTP2_SEND_BYTES)
+        .max_pending_accept_reset_streams(HTTP2_TAKEN_BACK)
+        .max_local_error_reset_streams(HTTP2_MISTAKES);
+    builder
+}
+
+/// Answers one request.
+async fn answer<F>(
+    mut filter: F,
+    connection: Arc<Connection>,
+    mut request: Request<Incoming>,
+) -> Result<warp::reply::Response, Infallible>
+where
+    F: tower_service::Service<
+            Request<Incoming>,
+            Response = warp::reply::Response,
+            Error = Infallible,
+        >,
+{
+    let keeps_alive = keeps_alive(&request);
+    let waits = expects_continue(request.headers());
+    name_host(&mut request);
+    // warp panics on a target without a path, as CONNECT has it.
+    let mut response = match request.uri().path_and_query() {
+        Some(_) => filter.call(request).await?,
+        None => failure(
+            &TraceId::fresh(),
+            &ApiError::NoRoute(request.uri().to_string()),
+        ),
+    };
+    if let Some(keeps) = keeps_alive {
+        // Whether a client that waited sends the body of a refused request after all, and when the
+        // rest of one that stood still comes, nobody knows: nothing can be read behind that.
+        let keeps = keeps
+            && (!waits || response.status().is_success())
+            && response.status() != StatusCode::REQUEST_TIMEOUT
+            && !connection.is_ending();
+        let value = HeaderValue::from_static(if keeps { "keep-alive" } else { "close" });
+        response.headers_mut().insert(CONNECTION, value);
+    }
+    Ok(response)
 }
 
 /// HTTP/2 has the host in the target; links are made of the header.

@@ -124,7 +124,7 @@ pub async fn create(
     };
     let base = match (form, fields.text("host")?.filter(|host| !host.is_empty())) {
         (Form::Token, _) => String::new(),
-        (Form::Url, Some(host)) => links::wished(host)?,
+        (Form::Url, Some(host)) => links::wished(&app, &request, host)?,
         (Form::Url, None) => links::base(&app, &request)?,
     };
     let issued = issue(&app, principal, addresses, wish).await?;

@@ -1,5 +1,7 @@
 //! The binary from the outside: processes, signals, exit statuses, kills.
 
+#[path = "../support/certificate.rs"]
+mod certificate;
 #[path = "../support/multipart.rs"]
 #[expect(dead_code, reason = "the tests of the API use more of it")]
 mod multipart;
@@ -16,6 +18,7 @@ mod audit;
 mod commands;
 mod contents;
 mod damage;
+mod hostile;
 mod kill;
 mod load;
 mod logs;
@@ -23,3 +26,4 @@ mod packages;
 mod process;
 mod python;
 mod serve;
+mod tls;

@@ -123,7 +123,8 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("standard output");
-        let address = line.trim_end().strip_prefix("listening on http://");
+        let url = line.trim_end().strip_prefix("listening on http");
+        let address = url.and_then(|url| url.trim_start_matches('s').strip_prefix("://"));
         let Some(address) = address.and_then(|address| address.parse().ok()) else {
             let status = child.wait();
             let complaints = std::fs::read_to_string(stderr);

@@ -1,5 +1,7 @@
 //! The generic API from the outside: a server in this process, real sockets, exact bytes.
 
+#[path = "../support/certificate.rs"]
+mod certificate;
 #[path = "../support/multipart.rs"]
 mod multipart;
 #[path = "../support/noise.rs"]
@@ -20,6 +22,7 @@ mod blocks;
 mod clients;
 mod concurrent;
 mod conditions;
+mod connection_limits;
 mod connections;
 mod consistency;
 mod damage;
@@ -27,6 +30,7 @@ mod delete;
 mod download;
 mod folders;
 mod full;
+mod http2;
 mod limits;
 mod metadata;
 mod nodes;
@@ -36,4 +40,5 @@ mod paths;
 mod policy;
 mod ranges;
 mod service;
+mod tls;
 mod upload;

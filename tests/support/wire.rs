@@ -100,8 +100,8 @@ impl Answer {
     }
 }
 
-/// A connection.
-pub struct Wire(BufReader<TcpStream>);
+/// A connection, over plain TCP unless it says otherwise.
+pub struct Wire<S = TcpStream>(BufReader<S>);
 
 impl Wire {
     /// Opens a connection.
@@ -113,7 +113,14 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self::over(stream))
+    }
+}
+
+impl<S: Read + Write> Wire<S> {
+    /// A connection over a stream.
+    pub fn over(stream: S) -> Self {
+        Self(BufReader::new(stream))
     }
 
     /// Sends bytes.

@@ -123,6 +123,15 @@ pub enum ApiError {
     /// More memory is needed than is there for this now.
     #[error("the service is busy")]
     Busy,
+    /// The body of the request stood still.
+    #[error("no byte of the request body came for {0} seconds")]
+    Stalled(u64),
+    /// All header fields together are longer than they may be.
+    #[error("the header fields are longer than {limit_bytes} bytes")]
+    HeadTooLong {
+        /// How long they may be, in bytes.
+        limit_bytes: usize,
+    },
     /// A bug.
     #[error("{0}")]
     Internal(&'static str),
@@ -183,6 +192,8 @@ impl ApiError {
             Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
             Self::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, 250_124),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 250_102),
+            Self::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, 250_132),
+            Self::HeadTooLong { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, 250_106),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         };
         Answer {

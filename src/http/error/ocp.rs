@@ -64,6 +64,8 @@ impl ApiError {
             | Self::NeitherOffsetNorSize
             | Self::Range { .. }
             | Self::Precondition
+            | Self::Stalled(_)
+            | Self::HeadTooLong { .. }
             | Self::ClientGone => request(&generic.message),
             // OCP's own has no code; its clients want a text.
             Self::TooOften { .. } => (REQUEST, THROTTLED.to_owned()),

@@ -1,107 +1,32 @@
 //! What a handler needs to know of a request.
 
+mod body;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
+
+use warp::http::header::{HeaderName, HeaderValue};
 use warp::http::{HeaderMap, Method};
 
 use super::audit::Note;
 use super::auth::Signed;
+use super::connections::Running;
 use super::error::ApiError;
 use super::params;
 use crate::domain::Address;
-use crate::store::Budget;
 
-/// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off.
-pub struct Body {
-    bytes: Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>,
-    begun: bool,
-    received_bytes: u64,
-    cap: Option<Cap>,
-    memory: Budget,
-}
+pub use body::Body;
 
-/// How long a body may be, and what its client hears when it is longer.
-struct Cap {
-    bytes: u64,
-    refusal: Option<ApiError>,
-}
-
-impl Body {
-    /// A body of these bytes.
-    pub fn new(bytes: impl Stream<Item = Result<Bytes, ApiError>> + Send + 'static) -> Self {
-        Self {
-            bytes: Box::pin(bytes),
-            begun: false,
-            received_bytes: 0,
-            cap: None,
-            memory: Budget::new(u64::MAX),
-        }
-    }
-
-    /// The memory that it takes when it is read as a document.
-    pub fn memory(&self) -> &Budget {
-        &self.memory
-    }
-
-    /// The same, with that memory taken from a budget.
-    pub fn charged_to(self, memory: Budget) -> Self {
-        Self { memory, ..self }
-    }
-
-    /// Ends the body with `refusal` as soon as more than `bytes` of it came. Of two caps the lower
-    /// one holds.
-    pub fn cap(&mut self, bytes: u64, refusal: ApiError) {
-        if self.cap.as_ref().is_none_or(|cap| bytes < cap.bytes) {
-            let refusal = Some(refusal);
-            self.cap = Some(Cap { bytes, refusal });
-        }
-    }
-
-    /// The same without a cap: what nobody wants is read to be dropped.
-    pub fn uncapped(self) -> Self {
-        Self { cap: None, ..self }
-    }
-
-    /// Puts bytes in its place that were read of it before.
-    pub fn refill(&mut self, bytes: Option<Bytes>) {
-        self.bytes = Box::pin(stream::iter(bytes.map(Ok)));
-        // They came already, and are counted again as they are read.
-        self.received_bytes = 0;
-    }
-
-    /// Bytes that came so far.
-    pub fn received_bytes(&self) -> u64 {
-        self.received_bytes
-    }
-
-    /// Whether anybody asked for its bytes: a client that waited for that now sends them.
-    pub fn is_begun(&self) -> bool {
-        self.begun
-    }
-}
-
-impl Stream for Body {
-    type Item = Result<Bytes, ApiError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.begun = true;
-        let part = ready!(self.bytes.as_mut().poll_next(cx));
-        if let Some(Ok(part)) = &part {
-            self.received_bytes += part.len() as u64;
-        }
-        let received = self.received_bytes;
-        let refusal = self.cap.as_mut().filter(|cap| received > cap.bytes);
-        match refusal.and_then(|cap| cap.refusal.take()) {
-            Some(refusal) => Poll::Ready(Some(Err(refusal))),
-            None => Poll::Ready(part),
-        }
-    }
+/// Where a request came from.
+#[derive(Clone)]
+pub struct Origin {
+    /// The other end of the connection.
+    pub socket: SocketAddr,
+    /// Whether it is encrypted.
+    pub is_secure: bool,
+    /// As long as anybody has this, the connection has something to do.
+    pub running: Running,
 }
 
 /// Identifies a request in its answer and in the log.
@@ -145,6 +70,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Who asks, as far as that can be trusted.
     pub peer: Option<IpAddr>,
+    /// Whether the connection is encrypted.
+    pub is_secure: bool,
     /// When it came.
     pub started: Instant,
     /// What was read of it to check its signature, if it has one.
@@ -179,6 +106,7 @@ impl Request {
             query,
             headers,
             peer: None,
+            is_secure: false,
             started: Instant::now(),
             signed: None,
             note: Note::default(),
@@ -268,6 +196,19 @@ pub fn last_word<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     last.to_str().ok()?.rsplit(',').next().map(str::trim)
 }
 
+/// Checks the length of all header fields, each with its colon, blank and end of line.
+///
+/// # Errors
+/// [`ApiError::HeadTooLong`].
+pub fn check_head(headers: &HeaderMap, limit_bytes: usize) -> Result<(), ApiError> {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let bytes: usize = headers.iter().map(field).sum();
+    match bytes > limit_bytes {
+        true => Err(ApiError::HeadTooLong { limit_bytes }),
+        false => Ok(()),
+    }
+}
+
 /// Whether the client waits for a word before it sends the body.
 pub fn expects_continue(headers: &HeaderMap) -> bool {
     let expect = headers.get("expect").and_then(|value| value.to_str().ok());
@@ -280,16 +221,6 @@ pub fn sends_unasked(headers: &HeaderMap) -> bool {
         .iter()
         .any(|name| headers.contains_key(*name));
     has_body && !expects_continue(headers)
-}
-
-/// The body that warp gives.
-pub fn body<B: bytes::Buf>(
-    stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
-) -> Body {
-    Body::new(stream.map(|part| match part {
-        Ok(mut buf) => Ok(buf.copy_to_bytes(buf.remaining())),
-        Err(_) => Err(ApiError::ClientGone),
-    }))
 }
 
 #[cfg(test)]
