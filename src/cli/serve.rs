@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use super::CliError;
 use super::args::{self, AuditArg, LimitArgs, StoreArgs};
@@ -173,6 +174,7 @@ fn warn_of_damage(store: &Store) {
 /// Makes the user `admin` of a new store.
 fn make_admin(store: &Store, pack: &Path) -> Result<(), CliError> {
     let given = std::env::var("PACKHOLD_ADMIN_PASSWORD").ok();
+    let given = given.map(Zeroizing::new);
     if let Some(password) = given.filter(|password| !password.is_empty()) {
         return Ok(auth::put_admin(store, &password)?);
     }

@@ -3,10 +3,12 @@
 //! What a hash showed is remembered for some minutes under a keyed digest of name, password and
 //! stored hash, so that a hundred requests do not cost a hundred hashes; a changed password hash, or
 //! a user that comes or goes, ends that at once. Wrong ones are remembered apart from right ones, so
-//! that nobody has the right ones forgotten by guessing.
+//! that nobody has the right ones forgotten by guessing. Passwords, and copies of them, are overwritten
+//! when they are done with.
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
+use zeroize::Zeroizing;
 
 use super::recent::Recent;
 use super::{ADMIN, Principal};
@@ -29,7 +31,7 @@ pub struct Login {
     /// The name.
     pub name: String,
     /// The password.
-    pub password: String,
+    pub password: Zeroizing<String>,
 }
 
 /// What a password is.
@@ -132,8 +134,12 @@ impl Passwords {
 
     fn key_of(&self, login: &Login, user: Option<&User>) -> Sha256 {
         let phc = user.map_or("", |user| &user.password_phc);
-        let mut bytes = self.key.to_vec();
-        for part in [&login.name, phc, &login.password] {
+        let parts = [&login.name, phc, &login.password];
+        let len: usize = parts.iter().map(|part| 8 + part.len()).sum();
+        // As long as it will be: growing would leave a copy behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.key.len() + len));
+        bytes.extend(self.key);
+        for part in parts {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part.as_bytes());
         }
@@ -178,6 +184,6 @@ pub fn put_admin(store: &Store, password: &str) -> Result<(), DomainError> {
 ///
 /// # Errors
 /// [`DomainError::Store`] without randomness.
-pub fn random_password() -> Result<String, DomainError> {
-    Ok(hex::encode(random::bytes::<12>()?))
+pub fn random_password() -> Result<Zeroizing<String>, DomainError> {
+    Ok(Zeroizing::new(hex::encode(random::bytes::<12>()?)))
 }

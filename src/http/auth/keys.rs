@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::{expired, wrong};
 use crate::domain::auth::Principal;
 use crate::domain::auth::access::{self, Shown};
@@ -16,7 +18,7 @@ const UID: &str = "x-bkrepo-uid";
 pub async fn bearer(
     app: &Arc<App>,
     request: &Request,
-    token: String,
+    token: Zeroizing<String>,
 ) -> Result<Principal, ApiError> {
     let shown = {
         let app = Arc::clone(app);
@@ -46,7 +48,7 @@ pub async fn platform(
     app: &Arc<App>,
     request: &Request,
     key: String,
-    secret: String,
+    secret: Zeroizing<String>,
 ) -> Result<Principal, ApiError> {
     let named = request.headers.get(UID);
     let named = named.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::authenticate;
 
 use crate::domain::auth::{self, Action, Principal};
@@ -184,7 +186,7 @@ pub fn may_create(
 /// [`DomainError::Password`].
 pub async fn hash(app: &Arc<App>, password: &str) -> Result<String, ApiError> {
     let leave = app.lanes.fast().await;
-    let password = password.to_owned();
+    let password = Zeroizing::new(password.to_owned());
     blocking(move || {
         let _leave = leave;
         Ok(auth::hash(&password)?)

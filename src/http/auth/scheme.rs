@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
 
 use crate::domain::auth::Login;
 
@@ -22,13 +23,13 @@ pub enum Credentials {
     /// `Basic`: a name with a password or an access token.
     Basic(Login),
     /// `Bearer`: an access token.
-    Bearer(String),
+    Bearer(Zeroizing<String>),
     /// `Platform`: a pair of access keys.
     Platform {
         /// The key that is told.
         key: String,
         /// The key that is not.
-        secret: String,
+        secret: Zeroizing<String>,
     },
     /// A signature of the request.
     Signature(Signature),
@@ -61,7 +62,7 @@ pub fn read(header: &[u8]) -> Option<Credentials> {
         return Some(Credentials::Basic(Login { name, password }));
     }
     if is("bearer") {
-        return (!value.is_empty()).then(|| Credentials::Bearer(value.to_owned()));
+        return (!value.is_empty()).then(|| Credentials::Bearer(Zeroizing::new(value.to_owned())));
     }
     if is("platform") {
         let (key, secret) = pair(value)?;
@@ -78,10 +79,10 @@ pub fn read(header: &[u8]) -> Option<Credentials> {
 }
 
 /// Two words with a colon between, in Base64; the first has no colon (RFC 7617).
-fn pair(value: &str) -> Option<(String, String)> {
-    let decoded = String::from_utf8(BASE64.decode(value).ok()?).ok()?;
-    let (first, second) = decoded.split_once(':')?;
-    Some((first.to_owned(), second.to_owned()))
+fn pair(value: &str) -> Option<(String, Zeroizing<String>)> {
+    let decoded = Zeroizing::new(BASE64.decode(value).ok()?);
+    let (first, second) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((first.to_owned(), Zeroizing::new(second.to_owned())))
 }
 
 #[cfg(test)]
@@ -90,9 +91,13 @@ mod tests {
 
     fn words(header: &str) -> Option<[String; 3]> {
         let words = match read(header.as_bytes())? {
-            Credentials::Basic(login) => ["basic".to_owned(), login.name, login.password],
-            Credentials::Bearer(token) => ["bearer".to_owned(), token, String::new()],
-            Credentials::Platform { key, secret } => ["platform".to_owned(), key, secret],
+            Credentials::Basic(login) => {
+                ["basic".to_owned(), login.name, login.password.to_string()]
+            }
+            Credentials::Bearer(token) => ["bearer".to_owned(), token.to_string(), String::new()],
+            Credentials::Platform { key, secret } => {
+                ["platform".to_owned(), key, secret.to_string()]
+            }
             Credentials::Signature(found) => {
                 ["signature".to_owned(), found.key, hex::encode(found.bytes)]
             }

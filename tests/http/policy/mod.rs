@@ -4,6 +4,7 @@
 //! principal. A route without a row fails here, and so does a row without a route.
 
 mod broken;
+mod hostile;
 mod links;
 mod principals;
 mod row;

@@ -195,6 +195,19 @@ impl World {
         self.sessions.borrow_mut().clear();
     }
 
+    /// Makes sure that a repository is there, whatever became of it.
+    pub fn furnish_again(&self, spot: &Spot) {
+        let (project, repo) = (spot.project, spot.repo);
+        let gone = format!("/repository/api/repo/delete/{project}/{repo}?forced=true");
+        self.service.send(&admin(Call::new("DELETE", gone)));
+        for user in ["reader", "writer", "deleter", "manager"] {
+            let user = json!({"userId": user, "name": user, "pwd": user});
+            let call = Call::new("POST", "/auth/api/user/create");
+            self.service.send(&admin(with_json(call, &user)));
+        }
+        self.furnish(spot);
+    }
+
     pub fn grant(&self, user: &str, project: &str, repo: &str, actions: &[&str]) {
         let body = json!({
             "userId": user, "projectId": project, "repoName": repo, "actions": actions,
