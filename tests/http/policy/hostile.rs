@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use super::row::Row;
 use super::rows::rows;
 use super::spots::{Place, Spot, World};
-use crate::auth;
 use crate::service::Service;
 use crate::sim::Sim;
 use crate::wire::{Answer, Call};
@@ -169,15 +168,13 @@ fn say(world: &World, row: &Row, call: &Call, what: &str) -> Answer {
 
 /// A service without passwords, and every route once.
 fn with_every_route(sweep: impl Fn(&World, &Row, &Spot)) {
-    let _turn = auth::turn();
     let sim = Sim::create(&PackHeader::new([7; 16], 1, Chunking::default()));
     let world = World::on(Service::on_medium(sim.medium()));
     let mut seen = BTreeSet::new();
-    for row in rows() {
+    // Backwards: what looks at the whole store comes before all that fills it.
+    for row in rows().into_iter().rev() {
         if seen.insert(row.route) {
-            let t = std::time::Instant::now();
             sweep(&world, &row, &Spot::new(Place::Private, row.path));
-            eprintln!("{:?} {}", t.elapsed(), row.route);
         }
     }
     let spot = Spot::new(Place::Private, "f");
@@ -210,6 +207,11 @@ fn nasty_paths() {
                 let answer = Call::new(row.method(), &target).try_send(world.service.address);
                 let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
                 assert!(answer.status < 500, "{} {what}: {answer:?}", row.method());
+                if answer.status >= 400 && !answer.body.is_empty() {
+                    let json = answer.json();
+                    let code = json["code"].is_u64() || json["error"]["code"].is_string();
+                    assert!(code, "{} {what}: {json}", row.method());
+                }
             }
         }
     });
@@ -234,8 +236,8 @@ fn nasty_queries() {
 #[test]
 fn nasty_headers() {
     with_every_route(|world, row, spot| {
-        // Nothing looks at them there, and every user that is made costs a hash.
-        if row.pattern().starts_with("/auth") {
+        // Nothing looks at them there, and these cost a hash or a look at the whole store.
+        if row.pattern().starts_with("/auth") || row.pattern() == "/packhold/verify" {
             return;
         }
         for name in HEADERS {
