@@ -19,7 +19,7 @@ use spots::{Place, Spot, World};
 
 use crate::acting::assert_inert;
 use crate::auth;
-use crate::wire::Answer;
+use crate::wire::{Answer, Call};
 
 #[test]
 fn every_route_has_its_rows() {
@@ -205,4 +205,40 @@ fn refusals_come_before_the_body() {
         faults.len(),
         faults.join("\n")
     );
+}
+
+/// Gateways stand before three services: the same rights there, and no other way in.
+#[test]
+fn what_gateways_put_in_front_opens_nothing() {
+    let _turn = auth::turn();
+    let world = World::new();
+    let ask = |target: &str| {
+        let answer = world.service.send(&Call::new("GET", target));
+        answer.verdict()
+    };
+    for front in [
+        "/api",
+        "/web",
+        "/bkrepo/api/service",
+        "/bkrepo/api/build",
+        "/bkrepo/api/user",
+    ] {
+        for target in [
+            "/generic/acme/vault/f",
+            "/repository/api/node/detail/acme/vault/f",
+            "/auth/api/user/list",
+        ] {
+            let target = format!("{front}{target}");
+            assert_eq!(ask(&target), (401, 250_114), "{target}");
+        }
+        for target in [
+            "/packhold/stats",
+            "/metrics",
+            "/healthz",
+            "/web/generic/acme/vault/f",
+        ] {
+            let target = format!("{front}{target}");
+            assert_eq!(ask(&target), (404, 250_130), "{target}");
+        }
+    }
 }
