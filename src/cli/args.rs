@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod connections;
+mod limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
 use crate::http::public_url;
 
 pub use connections::ConnectionArgs;
+pub use limits::LimitArgs;
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
 #[derive(Debug, Parser)]
@@ -126,20 +128,6 @@ pub struct Serve {
     /// What the audit trail has: log lines with the target `audit`, whatever else is logged.
     #[arg(long, env = "PACKHOLD_AUDIT", default_value = "changes")]
     pub audit: AuditArg,
-}
-
-/// What clients may take.
-#[derive(Debug, Clone, clap::Args)]
-pub struct LimitArgs {
-    /// Bytes that one upload may have (K, M, G are powers of 1024) [default: as many as fit on the disk].
-    #[arg(long = "max-upload-bytes", env = "PACKHOLD_MAX_UPLOAD_BYTES", value_parser = bytes)]
-    pub upload_bytes: Option<u64>,
-    /// Requests per second of one client's address, and ten times as many at once; 0: any number.
-    #[arg(long, env = "PACKHOLD_MAX_REQUESTS_PER_SECOND", default_value_t = 5000)]
-    pub requests_per_second: u32,
-    /// Uploads in blocks that one user may have open.
-    #[arg(long, env = "PACKHOLD_MAX_SESSIONS_PER_USER", default_value_t = 10_000)]
-    pub sessions_per_user: u64,
 }
 
 /// What the audit trail has.

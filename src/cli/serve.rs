@@ -1,7 +1,6 @@
 //! `packhold serve`.
 
 use std::io::Write;
-use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,11 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::CliError;
-use super::args::{self, AuditArg, LimitArgs, StoreArgs};
+use super::args::{self, AuditArg, StoreArgs};
 use super::descriptors;
 use super::report::progress;
 use crate::domain::auth;
-use crate::http::{App, Audit, Config, Limits, Tls, serve};
+use crate::http::{App, Audit, Config, Tls, serve};
 use crate::store::{Access, Options, Store};
 
 /// Threads that may wait for the disk or compute digests at once; none waits for another, and none
@@ -64,7 +63,8 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         zone,
         public_url: args.public_url.clone(),
         behind_proxy: args.trust_proxy,
-        limits: limits(&args.limits),
+        limits: args.limits.limits(),
+        failed_logins: args.limits.failed_logins(),
         audit: match args.audit {
             AuditArg::Off => Audit::Off,
             AuditArg::Changes => Audit::Changes,
@@ -86,14 +86,6 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
     runtime.shutdown_background();
     store.close();
     Ok(ExitCode::SUCCESS)
-}
-
-fn limits(args: &LimitArgs) -> Limits {
-    Limits {
-        max_upload_bytes: args.upload_bytes,
-        max_requests_per_second: NonZeroU32::new(args.requests_per_second),
-        max_sessions_per_user: args.sessions_per_user,
-    }
 }
 
 async fn listen(args: &args::Serve, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), CliError> {

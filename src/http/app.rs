@@ -21,10 +21,10 @@ use crate::format::meta::Mutation;
 use crate::index::Rows;
 use crate::store::{Budget, Ids, Store, StoreError};
 
-/// Memory that JSON documents in requests may take together, as they came and as they were read.
-const DOCUMENT_BYTES: u64 = 128 << 20;
 /// Repositories measured at once.
 const MEASURED_AT_ONCE: usize = 2;
+/// Searches made at once, and pages of folders; each may take some 100 MiB.
+const LISTED_AT_ONCE: usize = 4;
 
 /// How the façade behaves.
 #[derive(Debug, Clone)]
@@ -94,6 +94,10 @@ pub struct App {
     pub(super) measuring: Arc<Semaphore>,
     /// The memory of JSON documents in requests.
     pub(super) documents: Budget,
+    /// The memory of long answers.
+    pub(super) answers: Budget,
+    pub(super) searching: Arc<Semaphore>,
+    pub(super) listing: Arc<Semaphore>,
     /// Who has uploads in blocks open.
     pub(super) open: Open,
     /// Wakes the sweeper, when something was deleted.
@@ -113,12 +117,15 @@ impl App {
             replays: Replays::default(),
             long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
             store,
+            documents: Budget::new(config.limits.request_bytes),
+            answers: Budget::new(config.limits.answer_bytes),
             rate: Rate::new(config.limits.max_requests_per_second),
             config,
             digesting: Digesting::default(),
             usage: Usage::default(),
             open: Open::default(),
-            documents: Budget::new(DOCUMENT_BYTES),
+            searching: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
+            listing: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
         })
@@ -163,4 +170,18 @@ pub(super) async fn commit<T: Send + 'static>(
         done(outcome.map_err(DomainError::from).and_then(|inner| inner));
     });
     outcome.await
+}
+
+/// Like [`blocking`], for what makes a long answer: only so many are made at once.
+pub(super) async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    // It is never closed.
+    let turn = Arc::clone(turns).acquire_owned().await;
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
 }

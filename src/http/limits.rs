@@ -1,5 +1,5 @@
 //! What clients may take: how large an upload may be, how often somebody may ask, and how many uploads
-//! in blocks may be open. What needs no flag is a constant where it is enforced.
+//! in blocks may be open, and memory. What needs no flag is a constant where it is enforced.
 
 use std::num::NonZeroU32;
 
@@ -17,15 +17,23 @@ pub struct Limits {
     pub max_requests_per_second: Option<NonZeroU32>,
     /// Uploads in blocks that one user may have open.
     pub max_sessions_per_user: u64,
+    /// Memory in bytes that JSON documents in requests may take together, as they came and as they
+    /// were read.
+    pub request_bytes: u64,
+    /// Memory in bytes that long answers may take together until clients have taken them.
+    pub answer_bytes: u64,
 }
 
-/// Uploads of any size, any number of requests, 10,000 uploads in blocks.
+/// Uploads of any size, any number of requests, 10,000 uploads in blocks, 128 MiB of documents and
+/// 256 MiB of answers.
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_upload_bytes: None,
             max_requests_per_second: None,
             max_sessions_per_user: 10_000,
+            request_bytes: 128 << 20,
+            answer_bytes: 256 << 20,
         }
     }
 }

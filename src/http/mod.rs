@@ -21,6 +21,7 @@ mod entry_names;
 mod error;
 mod folder;
 mod generic;
+mod held;
 mod json;
 mod limits;
 mod links;

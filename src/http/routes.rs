@@ -16,6 +16,7 @@ use super::app::App;
 use super::audit::{Outcome, Trail};
 use super::body::{Drain, drain};
 use super::error::ApiError;
+use super::held::hold;
 use super::request::{self, Body, Origin, Request, TraceId};
 use super::route::dispatch;
 use super::view::failure;
@@ -106,6 +107,10 @@ async fn answer(
             },
         );
     }
+    let result = match result {
+        Ok(response) => hold(response, &app.answers).await,
+        Err(error) => Err(error),
+    };
     let code = code(&result, asked.is_some());
     let mut response = result.unwrap_or_else(|error| match &asked {
         Some(asked) => asked.failure(&app, &error),

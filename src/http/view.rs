@@ -8,6 +8,7 @@ use warp::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICAT
 use warp::reply::Response;
 
 use super::error::ApiError;
+use super::held::InMemory;
 use super::request::TraceId;
 
 /// Names the request in every answer.
@@ -99,6 +100,7 @@ pub fn json<T: Serialize>(status: StatusCode, trace: &TraceId, value: &T) -> Res
     let body = serde_json::to_vec(value).unwrap_or_default();
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
+    response.extensions_mut().insert(InMemory);
     json_headers(&mut response, trace);
     response
 }

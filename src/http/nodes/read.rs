@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::super::app::{App, blocking};
+use super::super::app::{App, blocking, in_turn};
 use super::super::auth::{authenticate, authorize};
 use super::super::error::ApiError;
 use super::super::node_view::{NodeInfo, Place, blob_of, root_node};
@@ -57,7 +57,8 @@ pub async fn detail(
 /// [`ApiError`]; 400/250105 for what is no number, or a sorted page too far behind.
 pub async fn page(app: Arc<App>, request: Request, address: Address) -> Result<Response, ApiError> {
     let principal = authenticate(&app, &request).await?;
-    blocking(move || {
+    let turns = Arc::clone(&app.listing);
+    in_turn(&turns, move || {
         let query = request.query.as_str();
         let paging = Paging::of_query(query)?;
         let flag = |name| params::query_flag(query, name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use warp::reply::Response;
 
-use super::super::app::{App, blocking};
+use super::super::app::{App, in_turn};
 use super::super::auth::{admit, authenticate, authorize};
 use super::super::error::ApiError;
 use super::super::json::Fields;
@@ -51,7 +51,8 @@ pub async fn search(
         None => authenticate(&app, &request).await?,
     };
     let model = Fields::read(body).await?;
-    blocking(move || {
+    let turns = Arc::clone(&app.searching);
+    in_turn(&turns, move || {
         let select = model.texts("select")?.filter(|fields| !fields.is_empty());
         let paging = Paging::of_fields(&model.object("page")?)?;
         let mut rule = match model.get("rule") {

@@ -1,5 +1,7 @@
 //! What a client could make grow without bound.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::accounts::{data, post};
@@ -94,7 +96,11 @@ fn sessions_are_counted_after_a_restart_too() {
 
 #[test]
 fn metadata_is_bounded_on_every_way_in() {
-    let service = Service::open();
+    // More than the headers of a request may have otherwise.
+    let service = Service::with(|config| {
+        config.no_auth = true;
+        config.connections.header_bytes = 1 << 20;
+    });
     let long = "v".repeat(33_000);
     let once = put("/f").header("X-BKREPO-META-a", &long);
     assert_eq!(service.send(&once.clone().body("x")).verdict(), (200, 0));
@@ -105,4 +111,51 @@ fn metadata_is_bounded_on_every_way_in() {
     let body = json!({"metadata": {"b": long}});
     let answer = service.send(&post("/repository/api/metadata/project/repo/f", &body));
     assert_eq!(answer.verdict(), (400, 250_105));
+}
+
+// A page of 10,000 records with all their metadata is up to 32 MiB, and its client may take it as
+// slowly as it likes.
+#[test]
+fn answers_that_are_not_taken_are_bounded_together() {
+    let service = Service::with(|config| {
+        config.no_auth = true;
+        config.connections.header_bytes = 1 << 20;
+        config.limits.answer_bytes = 20 << 20;
+    });
+    let long = "v".repeat(60_000);
+    for n in 0..300 {
+        let file = put(&format!("/d/{n}")).header("X-BKREPO-META-a", &long);
+        assert_eq!(service.send(&file.body("x")).verdict(), (200, 0));
+    }
+    let page = |size: u32| {
+        Call::new(
+            "GET",
+            &format!(
+                "/repository/api/node/page/project/repo/d?pageSize={size}&includeMetadata=true"
+            ),
+        )
+    };
+    let assert_until = |verdict: (u16, u64)| {
+        let mut tries = (0..100).map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            service.send(&page(300)).verdict()
+        });
+        assert!(tries.any(|found| found == verdict), "never {verdict:?}");
+    };
+    // 18 MB, more than the buffers of a connection take: they stay until it is read.
+    let mut slow = service.connect();
+    slow.write(&page(300).bytes()).expect("the server reads");
+    assert_until((503, 250_102));
+    // Short ones are for everybody.
+    assert_eq!(service.send(&page(1)).verdict(), (200, 0));
+    let first = slow.answer("GET").expect("an answer");
+    assert_eq!(first.verdict(), (200, 0));
+    assert!(first.body.len() > 18_000_000, "{}", first.body.len());
+    assert_until((200, 0));
+    // Who goes away gives its memory back.
+    let mut gone = service.connect();
+    gone.write(&page(300).bytes()).expect("the server reads");
+    assert_until((503, 250_102));
+    drop(gone);
+    assert_until((200, 0));
 }
