@@ -7,7 +7,7 @@ use crate::http::ConnectionLimits;
 /// File descriptors that are not for connections: the store, logs, what is being read.
 const OTHERS: u64 = 64;
 
-/// ConnectionLimits for which there are descriptors, after as many as possible were asked for.
+/// Limits for which there are descriptors, after as many as possible were asked for.
 pub fn within(limits: ConnectionLimits) -> ConnectionLimits {
     let Some(given) = raised() else {
         return limits;
