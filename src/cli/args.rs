@@ -10,6 +10,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
 use crate::http::public_url;
+use crate::store::AsOf;
 
 pub use connections::ConnectionArgs;
 pub use limits::LimitArgs;
@@ -54,6 +55,12 @@ pub enum Command {
     Verify(Verify),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
+    /// Bring a copy of the store up to date, or make one; what is served goes on being served.
+    Backup(Backup),
+    /// Keep a copy of a running server's store up to date until told to stop.
+    Follow(Follow),
+    /// Make a store of a backup.
+    Restore(Restore),
     /// Make, list, change and delete users, and say what they may do.
     #[command(subcommand)]
     User(UserCommand),
@@ -85,6 +92,10 @@ pub struct Serve {
     /// Address and port; port 0 takes a free one.
     #[arg(long, env = "PACKHOLD_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Serve the store, closed, as it was at a time (RFC 3339, like 2026-01-31T12:00:00Z) or at a
+    /// sequence number, for reading only.
+    #[arg(long, env = "PACKHOLD_AS_OF", value_name = "TIME|SEQ", value_parser = as_of)]
+    pub as_of: Option<AsOf>,
     /// Any or no credentials are those of the administrator; only on a loopback address.
     #[arg(long, env = "PACKHOLD_NO_AUTH", action = ArgAction::SetTrue)]
     pub no_auth: bool,
@@ -141,6 +152,45 @@ pub enum AuditArg {
     Reads,
 }
 
+/// `packhold backup`.
+#[derive(Debug, clap::Args)]
+pub struct Backup {
+    /// The copy, a pack; made if it is not there.
+    pub dest: PathBuf,
+    /// The store, closed.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Ask the server with this URL instead.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `packhold follow`.
+#[derive(Debug, clap::Args)]
+pub struct Follow {
+    /// The copy, a pack; made if it is not there. `packhold serve` on it makes it a store of its own.
+    pub dest: PathBuf,
+    /// The server.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}
+
+/// `packhold restore`.
+#[derive(Debug, clap::Args)]
+pub struct Restore {
+    /// The backup, a pack.
+    pub backup: PathBuf,
+    /// The store to be made; there must be none yet.
+    #[arg(long, env = "PACKHOLD_STORE", default_value = "./packhold.pack")]
+    pub store: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `packhold stats`.
 #[derive(Debug, clap::Args)]
 pub struct Stats {
@@ -184,6 +234,9 @@ pub struct RemoteArgs {
     /// File with the password at that server [default: the variable `PACKHOLD_PASSWORD`].
     #[arg(long, env = "PACKHOLD_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
+    /// File with certificates (PEM) that this server's is to be signed by [default: well-known ones].
+    #[arg(long, env = "PACKHOLD_SERVER_CA")]
+    pub server_ca: Option<PathBuf>,
 }
 
 /// `packhold reindex`.
@@ -198,6 +251,17 @@ pub struct Reindex {
 }
 
 /// A number of bytes: `1048576`, `1024K`, `1M`.
+fn as_of(text: &str) -> Result<AsOf, String> {
+    if let Ok(seq) = text.parse() {
+        return Ok(AsOf::Seq(seq));
+    }
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "neither a time, like 2026-01-31T12:00:00Z, nor a number".to_owned())?;
+    let ms = u64::try_from(time.as_millisecond()).map_err(|_| "before 1970".to_owned())?;
+    Ok(AsOf::Time(ms))
+}
+
 fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),

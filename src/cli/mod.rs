@@ -2,6 +2,7 @@
 
 mod accounts;
 mod args;
+mod backup;
 mod descriptors;
 mod reindex;
 mod remote;
@@ -87,6 +88,9 @@ pub fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Reindex(args) => reindex::run(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Follow(args) => backup::follow(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::User(command) => accounts::user(&command),
         Command::Token(command) => accounts::token(&command),
         Command::Key(command) => accounts::key(&command),

@@ -1,8 +1,13 @@
 //! Asking a running server.
 
+use std::io::Read;
+
 use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use ureq::Body;
+use ureq::http::Response;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::CliError;
 use super::args::RemoteArgs;
@@ -49,6 +54,11 @@ impl Answer {
         }
     }
 
+    /// The failure of an answer that is none of success.
+    fn refusal(&self) -> CliError {
+        self.failed(format!("{}: {}", self.status, self.text))
+    }
+
     fn json<T: DeserializeOwned>(&self) -> Result<T, CliError> {
         serde_json::from_str(&self.text).map_err(|e| self.failed(e))
     }
@@ -64,7 +74,7 @@ pub fn ask<T: DeserializeOwned>(
     let answer = send(args, server, method, path, None)?;
     match answer.good {
         true => answer.json(),
-        false => Err(answer.failed(format!("{}: {}", answer.status, answer.text))),
+        false => Err(answer.refusal()),
     }
 }
 
@@ -90,6 +100,16 @@ pub fn call(
     }
 }
 
+/// Asks for bytes, and gives them as they come.
+pub fn fetch(args: &RemoteArgs, server: &str, path: &str) -> Result<impl Read + use<>, CliError> {
+    let url = url(server, path);
+    let mut answer = run(args, &url, Method::Get, None)?;
+    if !answer.status().is_success() {
+        return Err(answer_of(&url, &mut answer)?.refusal());
+    }
+    Ok(answer.into_body().into_reader())
+}
+
 fn send(
     args: &RemoteArgs,
     server: &str,
@@ -97,20 +117,49 @@ fn send(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Answer, CliError> {
-    let url = format!("{}{path}", server.trim_end_matches('/'));
-    let failed = |why: String| CliError::Remote {
-        url: url.clone(),
-        why,
-    };
+    let url = url(server, path);
+    answer_of(&url, &mut run(args, &url, method, body)?)
+}
+
+fn url(server: &str, path: &str) -> String {
+    format!("{}{path}", server.trim_end_matches('/'))
+}
+
+/// Reads the whole of an answer.
+fn answer_of(url: &str, answer: &mut Response<Body>) -> Result<Answer, CliError> {
+    let status = answer.status();
+    let text = answer.body_mut().read_to_string();
+    Ok(Answer {
+        url: url.to_owned(),
+        status: status.to_string(),
+        good: status.is_success(),
+        text: text.map_err(|error| failed(url, &error))?,
+    })
+}
+
+fn failed(url: &str, error: &ureq::Error) -> CliError {
+    CliError::Remote {
+        url: url.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+fn run(
+    args: &RemoteArgs,
+    url: &str,
+    method: Method,
+    body: Option<&Value>,
+) -> Result<Response<Body>, CliError> {
     let credentials = format!("{}:{}", args.user, password(args)?);
     let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .tls_config(tls(args)?)
         .build()
         .into();
     let request = ureq::http::Request::builder()
         .method(method.name())
-        .uri(&url)
+        .uri(url)
         .header("authorization", format!("Basic {encoded}"));
     let answer = match body {
         Some(body) => request
@@ -123,16 +172,29 @@ fn send(
             .map_err(ureq::Error::from)
             .and_then(|request| agent.run(request)),
     };
-    let mut answer = answer.map_err(|e| failed(e.to_string()))?;
-    let status = answer.status();
-    let text = answer.body_mut().read_to_string();
-    let text = text.map_err(|e| failed(e.to_string()))?;
-    Ok(Answer {
-        url,
-        status: status.to_string(),
-        good: status.is_success(),
-        text,
-    })
+    answer.map_err(|error| failed(url, &error))
+}
+
+/// Whose signature a server's certificate must have.
+fn tls(args: &RemoteArgs) -> Result<TlsConfig, CliError> {
+    let Some(path) = &args.server_ca else {
+        return Ok(TlsConfig::default());
+    };
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(CliError::io(format!("reading {shown}")))?;
+    let mut roots = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(CliError::Usage(format!("{shown}: {error}"))),
+        }
+    }
+    if roots.is_empty() {
+        return Err(CliError::Usage(format!("{shown}: no certificate in PEM")));
+    }
+    let roots = RootCerts::new_with_certs(&roots);
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 fn password(args: &RemoteArgs) -> Result<String, CliError> {

@@ -46,11 +46,16 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         (Some(cert), Some(key)) => Some(Arc::new(Tls::load(cert, key)?)),
         _ => None,
     };
+    let access = match args.as_of {
+        None => Access::Create,
+        Some(_) => Access::ReadOnly,
+    };
     let store = Store::open(
         &args.store.store,
         Options {
             ingest_memory_bytes: args.ingest_memory,
-            ..options(&args.store, Access::Create)
+            as_of: args.as_of,
+            ..options(&args.store, access)
         },
     )?;
     warn_of_damage(&store);

@@ -13,7 +13,7 @@ use super::ocp::{packages, service, upload};
 use super::route::{Answering, Route};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
-use super::{access, batch, blocks, generic, ops, projects, repos};
+use super::{access, batch, blocks, generic, ops, pack, projects, repos};
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
 
@@ -277,6 +277,9 @@ pub const ROUTES: &[Route] = table! {
     }
     path "/packhold/stats" {
         GET => ops::stats(app, request).await;
+    }
+    path "/packhold/pack" {
+        GET => pack::lacking(app, request).await;
     }
     path "/packhold/verify" {
         POST => ops::verify(app, request).await;

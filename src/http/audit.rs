@@ -247,6 +247,8 @@ fn action(method: &Method, words: &[&str]) -> &'static str {
         {
             HEALTH
         }
+        // Whoever has the pack has all that is in it, secrets too.
+        ["packhold", "pack"] => "backup",
         _ if method == Method::OPTIONS => "preflight",
         ["generic", "batch", ..] => "download",
         ["generic", "temporary", "download", ..]
@@ -326,6 +328,7 @@ mod tests {
             (put, "/auth/api/user/ann", "user"),
             (put, "/packhold/grants", "grant"),
             (post, "/packhold/verify", "post"),
+            (get, "/packhold/pack", "backup"),
             (post, "/api/v2/software-packages", "upload"),
             (delete, "/api/v2/software-packages/1", "delete"),
             (get, "/api/v2/files/sys-package/f.rpm", "download"),

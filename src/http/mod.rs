@@ -30,6 +30,7 @@ mod node_view;
 mod nodes;
 mod ocp;
 mod ops;
+mod pack;
 pub mod params;
 mod projects;
 mod quota;

@@ -15,7 +15,11 @@ use super::request::Request;
 use super::view::json;
 use crate::metrics;
 
-async fn administrator(app: &Arc<App>, request: &Request) -> Result<(), ApiError> {
+/// Refuses who is no administrator.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`], [`ApiError::Forbidden`].
+pub async fn administrator(app: &Arc<App>, request: &Request) -> Result<(), ApiError> {
     require_admin(&authenticate(app, request).await?)
 }
 

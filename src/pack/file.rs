@@ -1,7 +1,7 @@
 //! The pack as a real file: creating, locking, writing.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -98,10 +98,68 @@ pub fn open_locked(path: &Path) -> Result<Option<File>, PackError> {
         // A compaction may have put another file in its place between open and lock.
         let mine = file.metadata().map_err(|e| failed("reading", e))?;
         match std::fs::metadata(path) {
-            Ok(now) if (now.dev(), now.ino()) == (mine.dev(), mine.ino()) => return Ok(Some(file)),
+            Ok(now) if (now.dev(), now.ino()) == (mine.dev(), mine.ino()) => {
+                settle(&file, path)?;
+                return Ok(Some(file));
+            }
             _ => drop(file),
         }
     }
+}
+
+/// What is beside a pack while a copy of another is being continued in it: where its own end is.
+const INCOMPLETE: &str = ".incomplete";
+
+/// Notes that only what lies below `end` counts until [`complete`] is called. Whoever opens the pack
+/// before that cuts what is behind.
+///
+/// # Errors
+/// [`PackError::File`].
+pub fn incomplete(path: &Path, end: u64) -> Result<(), PackError> {
+    let note = with_suffix(path, INCOMPLETE);
+    let failed = |action, source| failed(action, &note, source);
+    let mut file = File::create(&note).map_err(|e| failed("creating", e))?;
+    file.write_all(end.to_string().as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|e| failed("writing", e))?;
+    sync_parent(&note)
+}
+
+/// Takes the note of [`incomplete`] away.
+///
+/// # Errors
+/// [`PackError::File`].
+pub fn complete(path: &Path) -> Result<(), PackError> {
+    let note = with_suffix(path, INCOMPLETE);
+    match std::fs::remove_file(&note) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("removing", &note, error))
+        }
+        _ => sync_parent(&note),
+    }
+}
+
+/// Cuts what a continuation that broke off has left behind.
+fn settle(file: &File, path: &Path) -> Result<(), PackError> {
+    let note = with_suffix(path, INCOMPLETE);
+    let end = match std::fs::read_to_string(&note) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(|e| failed("reading", &note, e))?,
+    };
+    // Nothing was appended yet when the note itself is unfinished.
+    if let Ok(end) = end.parse::<u64>() {
+        let len = file
+            .metadata()
+            .map_err(|e| failed("reading", path, e))?
+            .len();
+        if end < len {
+            tracing::warn!(path = %path.display(), end, "cutting a continuation that broke off");
+            file.set_len(end)
+                .and_then(|()| file.sync_all())
+                .map_err(|e| failed("cutting", path, e))?;
+        }
+    }
+    complete(path)
 }
 
 /// Creates a pack with these first bytes, locked and durable, together with its name.

@@ -25,5 +25,6 @@ mod syncer;
 
 pub use appender::Tail;
 pub use error::PackError;
+pub use file::{complete, incomplete};
 pub use open::{Medium, Opened, Pack};
 pub use sink::{Sink, Source};

@@ -1,10 +1,11 @@
 //! Opening a pack: lock, find the good end, cut a torn tail, make durable again.
 
 use std::fs::File;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::PackError;
@@ -14,10 +15,8 @@ use super::map::MapSource;
 use super::sink::{Sink, Source};
 use super::syncer::Syncer;
 use crate::format::PackId;
-use crate::format::commit;
 use crate::format::header::{HEADER_BYTES, PackHeader};
-use crate::format::record::{Frame, Kind};
-use crate::format::scan::{Position, Survey};
+use crate::format::scan::{self, Position, Survey, View};
 
 /// Bytes rewritten at once when durability is made again.
 const REWRITE_BYTES: u64 = 1 << 20;
@@ -94,31 +93,48 @@ impl Medium {
 
     /// Whether the commit that `position` names is there, exactly.
     pub fn holds(&self, pack_id: &PackId, position: &Position) -> bool {
-        if position.commit == 0 {
-            return self.start().is_ok_and(|start| start == *position);
-        }
-        self.commit_at(pack_id, position.commit)
-            .is_some_and(|(frame, head)| {
-                frame.next_offset() == position.offset
-                    && frame.seq.checked_add(1) == Some(position.seq)
-                    && head.chain == position.chain
-            })
+        let found = scan::position_behind(self.source.as_ref(), pack_id, position.commit);
+        found.is_some_and(|found| {
+            (found.offset, found.seq, found.chain)
+                == (position.offset, position.seq, position.chain)
+        })
     }
 
-    fn commit_at(&self, pack_id: &PackId, offset: u64) -> Option<(Frame, commit::CommitHead)> {
-        let bytes = self
-            .source
-            .read(offset, crate::format::record::FRAME_BYTES)
-            .ok()?;
-        let frame = Frame::decode(&bytes, pack_id, offset).ok()?;
-        let body = self
-            .source
-            .read(frame.body_offset(), frame.head_bytes as usize)
-            .ok()?;
-        let fits = <sha2::Sha256 as sha2::Digest>::digest(&body).as_slice() == frame.digest;
-        let head = commit::decode_head(&body).ok()?;
-        (frame.kind == Kind::Commit && fits).then_some((frame, head))
+    /// The same medium, as if it ended at `end`; for reading only.
+    #[must_use]
+    pub fn until(self, end: u64) -> Self {
+        let source = Until {
+            whole: self.source,
+            end,
+        };
+        Self {
+            source: Arc::new(source),
+            ..self
+        }
     }
+}
+
+/// The first bytes of another source.
+struct Until {
+    whole: Arc<dyn Source>,
+    end: u64,
+}
+
+impl View for Until {
+    fn len(&self) -> u64 {
+        self.end
+    }
+
+    fn read(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        match offset.checked_add(len as u64) {
+            Some(upto) if upto <= self.end => self.whole.read(offset, len),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+impl Source for Until {
+    fn publish(&self, _end: u64) {}
 }
 
 /// An open pack. See the module `pack` for what it promises.
@@ -199,6 +215,11 @@ impl Pack {
     /// The bytes of the pack. Never reaches past what is written in full.
     pub fn view(&self) -> &dyn Source {
         self.source.as_ref()
+    }
+
+    /// Where its bytes are read, for who outlives a borrow of it.
+    pub fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
     }
 
     /// Bytes of disk that the pack takes.

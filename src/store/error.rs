@@ -48,6 +48,12 @@ pub enum StoreError {
     /// There is no store at the path.
     #[error("there is no store at {0}")]
     Missing(std::path::PathBuf),
+    /// The moment that was asked for is before the first commit.
+    #[error("the store has no commit as old as that")]
+    BeforeHistory,
+    /// What was being copied broke off.
+    #[error("the copy broke off: {0}")]
+    BrokenOff(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -39,6 +39,15 @@ pub enum Access {
     ReadOnly,
 }
 
+/// A moment of a store's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// Behind the last commit up to this sequence number.
+    Seq(u64),
+    /// Behind the last commit up to this time, Unix milliseconds.
+    Time(u64),
+}
+
 /// How to open a store.
 #[derive(Clone)]
 pub struct Options {
@@ -60,6 +69,8 @@ pub struct Options {
     pub accept_rollback: bool,
     /// Build the index anew from the whole pack.
     pub rebuild: bool,
+    /// Open it as it was then, for reading only, with an index in memory.
+    pub as_of: Option<AsOf>,
     /// Hears of long work.
     pub progress: Progress,
 }
@@ -76,6 +87,7 @@ impl Default for Options {
             pack_id: None,
             accept_rollback: false,
             rebuild: false,
+            as_of: None,
             progress: Arc::new(|_, _, _| {}),
         }
     }
@@ -137,8 +149,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open_on(medium: Medium, mut place: Place, options: Options) -> Result<Self, StoreError> {
+    pub fn open_on(
+        mut medium: Medium,
+        mut place: Place,
+        mut options: Options,
+    ) -> Result<Self, StoreError> {
         let header = medium.header()?;
+        if let Some(moment) = options.as_of {
+            medium = as_of(medium, &header.pack_id, moment)?;
+            place = Place::Memory;
+            options.access = Access::ReadOnly;
+        }
         let mut index = Index::open(&place, options.index_cache_bytes)?;
         let mut covered = index.checkpoint().unwrap_or_else(|error| {
             tracing::warn!(%error, "the checkpoint of the index is unreadable");
@@ -206,6 +227,20 @@ impl Store {
             report: Arc::new(report),
         })
     }
+}
+
+/// The medium as it was at a moment.
+fn as_of(medium: Medium, pack_id: &PackId, moment: AsOf) -> Result<Medium, StoreError> {
+    let found = scan::last_commit(
+        medium.source.as_ref(),
+        pack_id,
+        |frame, head| match moment {
+            AsOf::Seq(seq) => frame.seq <= seq,
+            AsOf::Time(ms) => head.time_ms <= ms,
+        },
+    )?;
+    let found = found.ok_or(StoreError::BeforeHistory)?;
+    Ok(medium.until(found.offset))
 }
 
 /// The index file of a pack.

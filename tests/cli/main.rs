@@ -15,6 +15,7 @@ mod wire;
 
 mod accounts;
 mod audit;
+mod backup;
 mod commands;
 mod contents;
 mod damage;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backups;
 mod basics;
 mod blocks;
 mod copies;

@@ -5,8 +5,10 @@
 //! is a **torn** tail. "Something valid follows" proves nothing, because write-back may persist
 //! later records without earlier ones.
 
+mod commits;
 mod survey;
 
+pub use commits::{commit_at, last_commit, position_behind};
 pub use survey::{Survey, survey};
 
 use std::io;

@@ -123,6 +123,12 @@ pub enum ApiError {
     /// More memory is needed than is there for this now.
     #[error("the service is busy")]
     Busy,
+    /// A copy of a pack cannot be continued from this one.
+    #[error(
+        "that is no copy of this store, or one that went its own way: its last commit is not in this \
+         store's history"
+    )]
+    OtherHistory,
     /// The body of the request stood still.
     #[error("no byte of the request body came for {0} seconds")]
     Stalled(u64),
@@ -189,6 +195,7 @@ impl ApiError {
             Self::NeitherOffsetNorSize => (StatusCode::BAD_REQUEST, 251_214),
             Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, 250_120),
             Self::Precondition => (StatusCode::PRECONDITION_FAILED, 250_105),
+            Self::OtherHistory => (StatusCode::CONFLICT, 250_105),
             Self::ClientGone => (StatusCode::BAD_REQUEST, 250_132),
             Self::TooOften { .. } => (StatusCode::TOO_MANY_REQUESTS, 250_124),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 250_102),
@@ -290,6 +297,8 @@ fn store(error: &StoreError) -> (StatusCode, u32) {
         | StoreError::InDoubt(_)
         | StoreError::Rollback { .. }
         | StoreError::Missing(_)
+        | StoreError::BeforeHistory
+        | StoreError::BrokenOff(_)
         | StoreError::System(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
     }
 }
@@ -309,6 +318,8 @@ fn store_message(error: &StoreError) -> &'static str {
         | StoreError::Index(_)
         | StoreError::Rollback { .. }
         | StoreError::Missing(_)
+        | StoreError::BeforeHistory
+        | StoreError::BrokenOff(_)
         | StoreError::System(_) => BUSY,
     }
 }

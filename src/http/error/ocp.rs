@@ -64,6 +64,7 @@ impl ApiError {
             | Self::NeitherOffsetNorSize
             | Self::Range { .. }
             | Self::Precondition
+            | Self::OtherHistory
             | Self::Stalled(_)
             | Self::HeadTooLong { .. }
             | Self::ClientGone => request(&generic.message),

@@ -186,6 +186,7 @@ fn operations() -> Vec<Row> {
         row("GET /readyz", &[]),
         row("HEAD /readyz", &[]),
         row("GET /packhold/stats", &[Admin]),
+        row("GET /packhold/pack", &[Admin]),
         row("POST /packhold/verify", &[Admin]),
         row("GET /metrics", &[Admin]),
     ]

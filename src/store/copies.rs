@@ -1,0 +1,277 @@
+//! Copies of a pack that follow it: what a copy lacks, and taking that in.
+//!
+//! A copy is a prefix of its pack that ends behind a commit, so it is a store of its own. The chain
+//! value of its last commit stands for all of its history: who has the same commit with the same
+//! value has the same bytes up to there, and what lies behind may be appended.
+//!
+//! **Crash points.** While bytes are appended, a note beside the copy says where its own end is, and
+//! whoever opens it cuts there. It is taken away when all bytes are durable and their chain was
+//! computed anew. So a copy never ends within a group of commits of which a later one claims that an
+//! earlier one is durable, which would look like damage.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::StoreError;
+use super::core::Store;
+use crate::format::Sha256;
+use crate::format::header::{HEADER_BYTES, PackHeader};
+use crate::format::scan::{self, Position};
+use crate::index::Rows;
+use crate::pack::{self, Medium, PackError, Sink, Source};
+
+/// Bytes handed over at once.
+const PIECE_BYTES: u64 = 1 << 20;
+/// Bytes appended to a copy between two syncs.
+const UNSYNCED_BYTES: u64 = 64 << 20;
+
+/// A stretch of a pack, in pieces of a mebibyte.
+pub struct Stretch {
+    source: Arc<dyn Source>,
+    at: u64,
+    end: u64,
+}
+
+impl Stretch {
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.end - self.at
+    }
+}
+
+impl Iterator for Stretch {
+    type Item = Result<Bytes, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let len = PIECE_BYTES.min(self.left());
+        if len == 0 {
+            return None;
+        }
+        let offset = self.at;
+        let piece = usize::try_from(len).map_err(std::io::Error::other);
+        let piece = piece.and_then(|len| self.source.read(offset, len));
+        self.at = match piece {
+            Ok(_) => offset + len,
+            Err(_) => self.end,
+        };
+        let failed = |source| io("reading the pack", offset, source);
+        Some(piece.map_err(failed))
+    }
+}
+
+/// The end of a copy: its last commit, and the chain value there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyEnd {
+    /// Offset of the frame of the last commit; 0 when there is none yet.
+    pub commit: u64,
+    /// Chain value behind it.
+    pub chain: Sha256,
+}
+
+impl Store {
+    /// What a copy that ends so lacks of what is durable now; `None` asks for all. `Ok(None)` when
+    /// that is no copy of this pack.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn lacking(&self, copy: Option<&CopyEnd>) -> Result<Option<Stretch>, StoreError> {
+        // What the index covers is synced.
+        let durable = self.core.reader()?.checkpoint()?;
+        let end = durable.map_or(HEADER_BYTES as u64, |durable| durable.position.offset);
+        let source = self.core.pack.source();
+        let pack_id = self.core.pack.header().pack_id;
+        Ok(stretch(source, &pack_id, copy, end))
+    }
+}
+
+fn stretch(
+    source: Arc<dyn Source>,
+    pack_id: &crate::format::PackId,
+    copy: Option<&CopyEnd>,
+    end: u64,
+) -> Option<Stretch> {
+    let at = match copy {
+        None => 0,
+        Some(copy) => {
+            let found = scan::position_behind(source.as_ref(), pack_id, copy.commit)?;
+            (found.chain == copy.chain && found.offset <= end).then_some(found.offset)?
+        }
+    };
+    Some(Stretch { source, at, end })
+}
+
+/// A pack that is not served: a copy, or what is copied from.
+pub struct Copy {
+    path: PathBuf,
+    medium: Medium,
+    header: PackHeader,
+    end: Position,
+}
+
+impl Copy {
+    /// Opens and locks a pack; `None` when there is none. Reads its log from the start.
+    ///
+    /// # Errors
+    /// [`StoreError::Pack`]; [`StoreError::Damaged`] when its log is damaged.
+    pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some(medium) = Medium::open_file(path)? else {
+            return Ok(None);
+        };
+        let header = medium.header()?;
+        let start = medium.start()?;
+        let end = intact(&medium, &header, start)?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            medium,
+            header,
+            end,
+        }))
+    }
+
+    /// Makes an empty copy of the pack with these first bytes, where no file is.
+    ///
+    /// # Errors
+    /// [`StoreError::Pack`].
+    pub fn create(path: &Path, header: &[u8]) -> Result<Self, StoreError> {
+        let header = PackHeader::decode(header).map_err(|e| StoreError::damaged(0, &e))?;
+        let medium = Medium::create_file(path, &header)?;
+        let end = medium.start()?;
+        Ok(Self {
+            path: path.to_owned(),
+            medium,
+            header,
+            end,
+        })
+    }
+
+    /// Where it ends.
+    #[must_use]
+    pub fn end(&self) -> CopyEnd {
+        CopyEnd {
+            commit: self.end.commit,
+            chain: self.end.chain,
+        }
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.end.offset
+    }
+
+    /// The sequence number of its last record.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.end.seq.saturating_sub(1)
+    }
+
+    /// What another copy of the same pack lacks of this one; see [`Store::lacking`].
+    #[must_use]
+    pub fn lacking(&self, copy: Option<&CopyEnd>) -> Option<Stretch> {
+        let source = Arc::clone(&self.medium.source);
+        stretch(source, &self.header.pack_id, copy, self.end.offset)
+    }
+
+    /// Appends what lies behind its end in the pack that it is a copy of, and gives how many bytes
+    /// that were. What came whole before `pieces` broke off stays; of what is no continuation nothing
+    /// does.
+    ///
+    /// # Errors
+    /// What `pieces` broke off with; [`StoreError::Damaged`] for what is no continuation;
+    /// [`StoreError::Full`]; [`StoreError::Pack`].
+    pub fn extend(
+        &mut self,
+        pieces: impl Iterator<Item = Result<Bytes, StoreError>>,
+    ) -> Result<u64, StoreError> {
+        let before = self.end.offset;
+        pack::incomplete(&self.path, before)?;
+        let taken = self.append(pieces);
+        let sink = Arc::clone(&self.medium.sink);
+        sync(sink.as_ref(), before)?;
+        self.medium.source.publish(size(sink.as_ref())?);
+        let found = continued(&self.medium, &self.header, self.end);
+        let end = found.as_ref().map_or(before, |found| found.offset);
+        if size(sink.as_ref())? > end {
+            let cut = sink.truncate(end);
+            cut.map_err(|source| io("cutting the copy", end, source))?;
+            sync(sink.as_ref(), end)?;
+        }
+        self.medium.source.publish(end);
+        pack::complete(&self.path)?;
+        self.end = found?;
+        let taken = taken?;
+        match taken == end {
+            true => Ok(end - before),
+            false => Err(StoreError::Damaged {
+                offset: end,
+                why: "what came does not continue the copy".to_owned(),
+            }),
+        }
+    }
+
+    /// Writes pieces behind the end; gives where they end.
+    fn append(
+        &self,
+        pieces: impl Iterator<Item = Result<Bytes, StoreError>>,
+    ) -> Result<u64, StoreError> {
+        let sink = self.medium.sink.as_ref();
+        let (mut at, mut synced) = (self.end.offset, self.end.offset);
+        for piece in pieces {
+            let piece = piece?;
+            let written = sink.write_at(at, &[std::io::IoSlice::new(&piece)]);
+            written.map_err(|source| io("writing the copy", at, source))?;
+            at += piece.len() as u64;
+            if at - synced >= UNSYNCED_BYTES {
+                sync(sink, at)?;
+                synced = at;
+            }
+        }
+        Ok(at)
+    }
+}
+
+/// The end of a log whose every commit is intact; a torn tail is cut.
+fn intact(medium: &Medium, header: &PackHeader, from: Position) -> Result<Position, StoreError> {
+    let end = continued(medium, header, from)?;
+    if medium.source.len() > end.offset {
+        let cut = medium.sink.truncate(end.offset);
+        cut.map_err(|source| io("cutting the torn tail", end.offset, source))?;
+        sync(medium.sink.as_ref(), end.offset)?;
+        medium.source.publish(end.offset);
+    }
+    Ok(end)
+}
+
+/// Behind the last commit that follows on `from`.
+fn continued(medium: &Medium, header: &PackHeader, from: Position) -> Result<Position, StoreError> {
+    let survey = scan::survey(medium.source.as_ref(), &header.pack_id, from, |_| {})?;
+    match survey.corrupt.into_iter().next() {
+        None => Ok(survey.end),
+        Some(damage) => Err(StoreError::Damaged {
+            offset: damage.offset,
+            why: damage.reason,
+        }),
+    }
+}
+
+fn sync(sink: &dyn Sink, offset: u64) -> Result<(), StoreError> {
+    let synced = sink.sync();
+    synced.map_err(|source| io("syncing the copy", offset, source))
+}
+
+fn size(sink: &dyn Sink) -> Result<u64, StoreError> {
+    let size = sink.size();
+    size.map_err(|source| io("asking for the size", 0, source))
+}
+
+fn io(action: &'static str, offset: u64, source: std::io::Error) -> StoreError {
+    PackError::Io {
+        action,
+        offset,
+        source,
+    }
+    .into()
+}
