@@ -40,6 +40,10 @@ fn ask_everything(failing: Option<(Call, Failure)>) -> usize {
     let mut faults = 0;
     for (call, row) in calls {
         let answer = world.service.send(&call);
+        if row.pattern() == "/packhold/pack" && answer.status == 200 {
+            // The inside itself, for who may have all of it.
+            continue;
+        }
         let text = format!(
             "{:?} {}",
             answer.headers,
