@@ -66,7 +66,7 @@ const HOMES: [(&[&str], Place); 23] = [
             "domain/packages/tests/",
         ]),
     ),
-    (&["rustix"], Only(&["pack/"])),
+    (&["rustix"], Only(&["pack/", "index/file.rs"])),
     (&["StatusCode"], Only(&["http/"])),
     (&["async"], HTTP_AND_ABOVE),
     (&["tokio"], HTTP_AND_ABOVE),

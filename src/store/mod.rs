@@ -34,6 +34,6 @@ pub use core::Store;
 pub use error::StoreError;
 pub use ingest::{Ingest, Ingested, IngestedBlock};
 pub use leaves::Join;
-pub use open::{Access, Clock, OpenReport, Options, Progress};
+pub use open::{Access, Clock, OpenReport, Options, Progress, index_path};
 pub use stats::Stats;
 pub use verify::{DamagedFile, VerifyReport};
