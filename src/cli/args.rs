@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
+use super::selftest::Selftest;
 use crate::http::public_url;
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
@@ -48,6 +49,8 @@ pub enum Command {
     Verify(Verify),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
+    /// Try on this disk whether what was acknowledged survives crashes.
+    Selftest(Selftest),
     /// Make, list, change and delete users, and say what they may do.
     #[command(subcommand)]
     User(UserCommand),

@@ -5,6 +5,7 @@ mod args;
 mod reindex;
 mod remote;
 mod report;
+mod selftest;
 mod serve;
 mod stats;
 mod verify;
@@ -80,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Reindex(args) => reindex::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::User(command) => accounts::user(&command),
         Command::Token(command) => accounts::token(&command),
         Command::Key(command) => accounts::key(&command),
