@@ -66,8 +66,11 @@ const HOMES: [(&[&str], Place); 25] = [
             "domain/packages/tests/",
         ]),
     ),
-    // Files belong to the pack, what the system grants the process to the command line.
-    (&["rustix"], Only(&["pack/", "cli/descriptors.rs"])),
+    // Files belong to the pack and the index, what the system grants the process to the command line.
+    (
+        &["rustix"],
+        Only(&["pack/", "index/file.rs", "cli/descriptors.rs"]),
+    ),
     (&["tokio_rustls"], Only(&["http/tls.rs"])),
     (&["socket2"], Only(&["http/connections/watched.rs"])),
     (&["StatusCode"], Only(&["http/"])),

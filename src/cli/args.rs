@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
+use super::selftest::Selftest;
 use crate::http::public_url;
 use crate::store::AsOf;
 
@@ -61,6 +62,8 @@ pub enum Command {
     Follow(Follow),
     /// Make a store of a backup.
     Restore(Restore),
+    /// Try on this disk whether what was acknowledged survives crashes.
+    Selftest(Selftest),
     /// Make, list, change and delete users, and say what they may do.
     #[command(subcommand)]
     User(UserCommand),

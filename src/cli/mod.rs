@@ -7,6 +7,7 @@ mod descriptors;
 mod reindex;
 mod remote;
 mod report;
+mod selftest;
 mod serve;
 mod stats;
 mod verify;
@@ -91,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => backup::backup(&args),
         Command::Follow(args) => backup::follow(&args),
         Command::Restore(args) => backup::restore(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::User(command) => accounts::user(&command),
         Command::Token(command) => accounts::token(&command),
         Command::Key(command) => accounts::key(&command),

@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
 
-use super::args::{Args, LogFormat};
+use super::args::{Args, Command, LogFormat};
 use crate::store::Progress;
 
 /// Plain progress lines come no more often than this.
@@ -19,7 +19,12 @@ const QUIET_FOR: Duration = Duration::from_millis(500);
 /// Log lines go to standard error. The audit trail is no matter of how much is logged otherwise; a
 /// filter that names it decides for itself.
 pub fn start_logging(args: &Args) {
-    let mut filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let told = match (&args.command, args.log.as_str()) {
+        // What others are warned of happens there on purpose, all the time.
+        (Command::Selftest(_), "warn") => "error",
+        (_, told) => told,
+    };
+    let mut filter = EnvFilter::try_new(told).unwrap_or_else(|_| EnvFilter::new("warn"));
     if !args.log.contains("audit")
         && let Ok(directive) = "audit=info".parse()
     {

@@ -21,6 +21,21 @@ pub enum IndexError {
     Format(#[from] FormatError),
 }
 
+impl IndexError {
+    /// Whether the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Database(error) => match error.as_ref() {
+                redb::Error::Io(error) => matches!(error.kind(), StorageFull | QuotaExceeded),
+                _ => false,
+            },
+            Self::Damaged { .. } | Self::Format(_) => false,
+        }
+    }
+}
+
 macro_rules! from_redb {
     ($($error:ty),+) => {$(
         impl From<$error> for IndexError {

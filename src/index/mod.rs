@@ -8,8 +8,10 @@
 mod apply;
 mod compare;
 mod error;
+mod file;
 mod open;
 mod packages;
+mod place;
 mod recent;
 mod row;
 mod rows;
@@ -17,8 +19,9 @@ mod tables;
 mod walk;
 
 pub use error::IndexError;
-pub use open::{Batch, Index, Place};
+pub use open::{Batch, Index};
 pub use packages::{Field, Filter, Match, PackagePage, PackageQuery};
+pub use place::{Place, Shelf};
 pub use recent::Recent;
 pub use row::{Checkpoint, Prefix, prefix};
 pub use rows::{Counts, Expiry, Rank, Rows};

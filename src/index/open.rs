@@ -1,30 +1,16 @@
 //! Opening the database, and its transactions.
 
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use redb::{Database, Durability, ReadableDatabase, TableDefinition, WriteTransaction};
 
-use redb::backends::InMemoryBackend;
-use redb::{
-    Builder, Database, DatabaseError, Durability, ReadableDatabase, TableDefinition,
-    WriteTransaction,
-};
-
+use super::place::{Keeper, Place};
 use super::row::{Checkpoint, seal_bytes, unseal_bytes};
 use super::tables::{Reader, SCHEMA, SCHEMA_KEY, Tables};
 use super::{IndexError, Rows};
 
-/// Where the index lives.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// In a file.
-    File(PathBuf),
-    /// In memory, for as long as it is open.
-    Memory,
-}
-
 /// The index.
 pub struct Index {
     database: Database,
+    keeper: Keeper,
 }
 
 /// A write transaction.
@@ -39,25 +25,21 @@ impl Index {
     /// # Errors
     /// [`IndexError::Database`].
     pub fn open(place: &Place, cache_bytes: usize) -> Result<Self, IndexError> {
-        let path = match place {
-            Place::Memory => {
-                let database = builder(cache_bytes).create_with_backend(InMemoryBackend::new())?;
-                return Self { database }.prepare();
-            }
-            Place::File(path) => path,
-        };
-        match Self::open_file(path, cache_bytes) {
+        if matches!(place, Place::Memory) {
+            return Self::at(place, cache_bytes)?.prepare();
+        }
+        match Self::at(place, cache_bytes) {
             Ok(index) if index.is_current() => return Ok(index),
-            Ok(_) => tracing::info!(path = %path.display(), "the index is of another version"),
+            Ok(_) => tracing::info!(?place, "the index is new, or of another version"),
             Err(IndexError::Database(error))
                 if matches!(*error, redb::Error::DatabaseAlreadyOpen) =>
             {
                 return Err(IndexError::Database(error));
             }
-            Err(error) => tracing::warn!(path = %path.display(), %error, "the index is unusable"),
+            Err(error) => tracing::warn!(?place, %error, "the index is unusable"),
         }
-        Self::remove(path)?;
-        Self::open_file(path, cache_bytes)?.prepare()
+        place.remove()?;
+        Self::at(place, cache_bytes)?.prepare()
     }
 
     /// Makes an empty index in the place of whatever is there.
@@ -65,37 +47,19 @@ impl Index {
     /// # Errors
     /// [`IndexError::Database`].
     pub fn fresh(place: &Place, cache_bytes: usize) -> Result<Self, IndexError> {
-        if let Place::File(path) = place {
-            Self::remove(path)?;
-        }
+        place.remove()?;
         Self::open(place, cache_bytes)
     }
 
-    fn open_file(path: &Path, cache_bytes: usize) -> Result<Self, IndexError> {
-        // It holds password hashes: for its owner only, like the pack.
-        let file = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(redb::StorageError::from)?;
-        let database = builder(cache_bytes).create_file(file)?;
-        Ok(Self { database })
+    fn at(place: &Place, cache_bytes: usize) -> Result<Self, IndexError> {
+        let (database, keeper) = place.database(cache_bytes)?;
+        Ok(Self { database, keeper })
     }
 
-    /// Deletes an index file, if it is there.
-    ///
-    /// # Errors
-    /// [`IndexError::Database`] with the I/O error.
-    pub fn remove(path: &Path) -> Result<(), IndexError> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(DatabaseError::from(redb::StorageError::from(error)).into())
-            }
-            _ => Ok(()),
-        }
+    /// Whether a checkpoint would find room on the disk for the whole index. Without it a durable
+    /// commit may fail the database; others go on in memory.
+    pub fn has_room(&self) -> bool {
+        self.keeper.has_room()
     }
 
     fn is_current(&self) -> bool {
@@ -172,10 +136,4 @@ impl Batch {
         }
         Ok(self.transaction.commit()?)
     }
-}
-
-fn builder(cache_bytes: usize) -> Builder {
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache_bytes);
-    builder
 }

@@ -25,6 +25,8 @@ const SYNC_AHEAD_BYTES: u64 = 16 << 20;
 const RESERVE_BYTES: u64 = 8 << 20;
 const MAX_STEP_BYTES: u64 = 64 << 20;
 const MIN_STEP_BYTES: u64 = 1 << 20;
+/// A call that is interrupted so often is given up: whoever holds the log's lock must not hang.
+const MAX_TRIES: u32 = 100;
 
 /// The end of the log.
 pub(super) struct Log {
@@ -183,13 +185,15 @@ fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Calls again what a signal interrupted, but not for ever.
 fn retry(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    loop {
+    for _ in 1..MAX_TRIES {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
         }
     }
+    call()
 }
 
 impl Pack {

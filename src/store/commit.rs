@@ -328,8 +328,12 @@ impl Worker {
         }
     }
 
-    /// Makes the index durable as it is.
+    /// Makes the index durable as it is; on a full disk later, when there is room.
     fn checkpoint(&mut self) {
+        if !self.core.index.read().as_ref().is_none_or(Index::has_room) {
+            tracing::debug!("no room for the index on the disk: no checkpoint is made");
+            return;
+        }
         // ORDER: `covered` names only commits whose sync returned.
         let result = self.in_batch(true, |_, _| Ok(()));
         if result.is_ok() {

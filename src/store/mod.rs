@@ -36,6 +36,6 @@ pub use core::Store;
 pub use error::StoreError;
 pub use ingest::{Ingest, Ingested, IngestedBlock};
 pub use leaves::Join;
-pub use open::{Access, AsOf, Clock, OpenReport, Options, Progress};
+pub use open::{Access, AsOf, Clock, OpenReport, Options, Progress, index_path};
 pub use stats::Stats;
 pub use verify::{DamagedFile, VerifyReport};

@@ -1,5 +1,6 @@
 //! Opening a store: index checkpoint, survey of the pack, replay of what lies behind.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +17,7 @@ use super::core::{Core, Store};
 use crate::format::header::{Chunking, PackHeader};
 use crate::format::scan::{self, Damage, Position, Record, Survey};
 use crate::format::{PackId, segment};
-use crate::index::{Batch, Checkpoint, Index, Place, Prefix, Recent, prefix};
+use crate::index::{Batch, Checkpoint, Index, IndexError, Place, Prefix, Recent, prefix};
 use crate::pack::{Medium, Pack};
 
 /// Mutations replayed in one index transaction.
@@ -131,9 +132,7 @@ impl Store {
         if options.access != Access::Create {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        if let Place::File(index) = &place {
-            Index::remove(index)?;
-        }
+        place.remove()?;
         let pack_id = match options.pack_id {
             Some(id) => id,
             None => random_id()?,
@@ -154,13 +153,25 @@ impl Store {
         mut place: Place,
         mut options: Options,
     ) -> Result<Self, StoreError> {
-        let header = medium.header()?;
         if let Some(moment) = options.as_of {
-            medium = as_of(medium, &header.pack_id, moment)?;
+            let pack_id = medium.header()?.pack_id;
+            medium = as_of(medium, &pack_id, moment)?;
             place = Place::Memory;
             options.access = Access::ReadOnly;
         }
-        let mut index = Index::open(&place, options.index_cache_bytes)?;
+        let once = || Self::open_once(medium.clone(), place.clone(), options.clone());
+        catch_unwind(AssertUnwindSafe(once)).unwrap_or_else(|_| {
+            // The database believes its pages, and panics where a flipped bit leads it astray. It can
+            // be had anew; if something else panics, it does so again.
+            tracing::error!("opening the index panicked: it is damaged, and is built anew");
+            place.remove()?;
+            Self::open_once(medium, place, options)
+        })
+    }
+
+    fn open_once(medium: Medium, mut place: Place, options: Options) -> Result<Self, StoreError> {
+        let header = medium.header()?;
+        let mut index = index_at(&mut place, options.index_cache_bytes, Index::open)?;
         let mut covered = index.checkpoint().unwrap_or_else(|error| {
             tracing::warn!(%error, "the checkpoint of the index is unreadable");
             None
@@ -180,6 +191,9 @@ impl Store {
             progress("reading the log", at, len);
         })
         .map_err(StoreError::from)?;
+        if usable.is_none() {
+            refuse_ruin(covered.as_ref(), &survey, &options)?;
+        }
         covered = covered.filter(|c| c.pack_id == header.pack_id);
         refuse_rollback(covered, &survey, &options)?;
         let read_only = options.access == Access::ReadOnly
@@ -194,7 +208,7 @@ impl Store {
         }
         if usable.is_none() && (covered_anything(&index) || matches!(place, Place::Memory)) {
             drop(index);
-            index = Index::fresh(&place, options.index_cache_bytes)?;
+            index = index_at(&mut place, options.index_cache_bytes, Index::fresh)?;
         }
         let opened = Pack::open(medium, header, &survey, options.access == Access::ReadOnly)?;
         let start = usable.unwrap_or(Checkpoint {
@@ -255,6 +269,42 @@ fn random_id() -> Result<PackId, StoreError> {
     let mut id = PackId::default();
     getrandom::fill(&mut id).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
     Ok(id)
+}
+
+/// An index that covers commits lies beside a pack without a single good record: that is not what a
+/// crash leaves. A header that was exchanged does it, and cutting "the torn tail" would be the end.
+fn refuse_ruin(
+    covered: Option<&Checkpoint>,
+    survey: &Survey,
+    options: &Options,
+) -> Result<(), StoreError> {
+    let had_commits = covered.is_some_and(|covered| covered.position.commit > 0);
+    match &survey.torn {
+        Some(torn) if had_commits && survey.records == 0 && !options.accept_rollback => {
+            Err(StoreError::Damaged {
+                offset: torn.offset,
+                why: format!("no record fits the header of the pack ({})", torn.reason),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens the index; in memory, if there is no room for it on the disk: reading and deleting must go
+/// on there.
+fn index_at(
+    place: &mut Place,
+    cache_bytes: usize,
+    open: impl Fn(&Place, usize) -> Result<Index, IndexError>,
+) -> Result<Index, IndexError> {
+    match open(place, cache_bytes) {
+        Err(error) if error.is_full() => {
+            tracing::warn!(%error, "no room for the index on the disk: it is built in memory");
+            *place = Place::Memory;
+            open(place, cache_bytes)
+        }
+        other => other,
+    }
 }
 
 fn covered_anything(index: &Index) -> bool {
@@ -338,7 +388,7 @@ impl Core {
             }
         }
         replay.covered.position = end;
-        replay.write(report.replayed_commits > 0)?;
+        replay.write(report.replayed_commits > 0 && index.has_room())?;
         report.chunks_upto = replay.covered.chunks_upto;
         Ok(replay.covered)
     }
@@ -397,7 +447,7 @@ impl Replay<'_> {
                 recent.freeze(frame.next_offset(), false);
                 if recent.frozen().is_some() {
                     drop(recent);
-                    self.write(true)?;
+                    self.write(self.index.has_room())?;
                 }
             }
             Record::Commit(frame, head, mutations)

@@ -13,7 +13,7 @@ use crate::format::header::HEADER_BYTES;
 use crate::format::meta::NodeKind;
 use crate::format::record::Kind;
 use crate::format::scan;
-use crate::index::{Place, Rows};
+use crate::index::Rows;
 
 /// Figures of a store. Field names are part of the interface (`stats --json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ impl Store {
         }
         stats.pack_bytes = core.pack.end();
         stats.pack_allocated_bytes = core.pack.allocated()?;
-        stats.index_bytes = index_bytes(core);
+        stats.index_bytes = core.place.size();
         stats.dedup_ratio = ratio(stats.logical_bytes, stats.stored_bytes);
         stats.reclaimable_bytes = payload_bytes(core)?.saturating_sub(stats.stored_bytes);
         Ok(stats)
@@ -102,13 +102,6 @@ fn ratio(logical: u64, stored: u64) -> f64 {
         1.0
     } else {
         logical as f64 / stored as f64
-    }
-}
-
-fn index_bytes(core: &Core) -> u64 {
-    match &core.place {
-        Place::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
-        Place::Memory => 0,
     }
 }
 

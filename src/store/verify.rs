@@ -16,7 +16,7 @@ use crate::format::meta::{Blob, Mutation, NodeId, NodeKind, Relocated};
 use crate::format::record::Frame;
 use crate::format::scan::{self, Damage, Position, Prefix, Record};
 use crate::format::segment::Entry;
-use crate::index::{Index, Place, Rank, Reader, Rows, prefix};
+use crate::index::{Index, Rank, Reader, Rows, prefix};
 
 /// Lines of each kind in a report at most.
 const MAX_LINES: usize = 1000;
@@ -253,19 +253,14 @@ impl Run<'_> {
 
     /// All other rows are those that replaying the pack gives.
     fn rows(&mut self) -> Result<(), StoreError> {
-        let place = match &self.core.place {
-            Place::File(path) => Place::File(path.with_extension("index.verify")),
-            Place::Memory => Place::Memory,
-        };
+        let place = self.core.place.beside();
         let cache = self.core.options.index_cache_bytes / 4;
         let fresh = Index::fresh(&place, cache)?;
         let replayed = self.replay_into(&fresh);
         let lines =
             replayed.and_then(|()| Ok(self.reader.differences(&fresh.reader()?, MAX_LINES)?));
         drop(fresh);
-        if let Place::File(path) = &place {
-            Index::remove(path)?;
-        }
+        place.remove()?;
         lines?.into_iter().for_each(|line| self.index_error(line));
         Ok(())
     }

@@ -4,10 +4,10 @@
 //! writes since then each may be there or not, in any order, and one of them may be torn at sectors.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hasher};
 
 use super::noise::Noise;
-use super::sim::{Op, apply};
+use super::sim::{Op, Paged, apply};
 
 const SECTOR: usize = 512;
 /// Of so many pending writes at most, all subsets are tried.
@@ -24,7 +24,7 @@ pub struct Image {
 /// Hands images of crashes at every write and sync to `visit`: `sampled` at each place where not
 /// all subsets of the pending writes are tried, and as many with a torn write.
 pub fn images(start: &[u8], log: &[Op], sampled: usize, mut visit: impl FnMut(Image)) {
-    let mut durable = start.to_vec();
+    let mut durable = Paged::of(start);
     let mut pending: Vec<&Op> = Vec::new();
     let mut noise = Noise::new(7);
     let mut seen = HashSet::new();
@@ -35,16 +35,17 @@ pub fn images(start: &[u8], log: &[Op], sampled: usize, mut visit: impl FnMut(Im
                 seen.clear();
                 continue;
             }
-            Op::Write(..) | Op::Truncate(_) => pending.push(op),
+            Op::Write(..) | Op::Truncate(_) | Op::Punch(..) => pending.push(op),
             Op::Sync => {
                 pending.drain(..).for_each(|op| apply(&mut durable, op));
             }
             Op::FailedSync => pending.clear(),
         }
-        let mut give = |bytes: Vec<u8>| {
+        let mut give = |image: Paged| {
             let mut hasher = DefaultHasher::new();
-            bytes.hash(&mut hasher);
+            image.hash_bytes(&mut hasher);
             if seen.insert(hasher.finish()) {
+                let bytes = image.bytes();
                 visit(Image { at: i + 1, bytes });
             }
         };
@@ -55,29 +56,29 @@ pub fn images(start: &[u8], log: &[Op], sampled: usize, mut visit: impl FnMut(Im
 
 /// The image of a crash now, when everything pending is lost.
 pub fn durable(start: &[u8], log: &[Op]) -> Vec<u8> {
-    let mut image = start.to_vec();
+    let mut image = Paged::of(start);
     let mut pending: Vec<&Op> = Vec::new();
     for op in log {
         match op {
-            Op::Write(..) | Op::Truncate(_) => pending.push(op),
+            Op::Write(..) | Op::Truncate(_) | Op::Punch(..) => pending.push(op),
             Op::Sync => pending.drain(..).for_each(|op| apply(&mut image, op)),
             Op::FailedSync => pending.clear(),
             Op::Mark(_) => {}
         }
     }
-    image
+    image.bytes()
 }
 
 fn subsets(
-    durable: &[u8],
+    durable: &Paged,
     pending: &[&Op],
     sampled: usize,
     noise: &mut Noise,
-    give: &mut impl FnMut(Vec<u8>),
+    give: &mut impl FnMut(Paged),
 ) {
     if pending.len() <= ALL_SUBSETS {
         for kept in 0_u32..1 << pending.len() {
-            let mut image = durable.to_vec();
+            let mut image = durable.clone();
             for (i, op) in pending.iter().enumerate() {
                 if kept >> i & 1 == 1 {
                     apply(&mut image, op);
@@ -98,7 +99,7 @@ fn subsets(
                 kept.swap(i, noise.below(i + 1));
             }
         }
-        let mut image = durable.to_vec();
+        let mut image = durable.clone();
         kept.iter().for_each(|op| apply(&mut image, op));
         give(image);
     }
@@ -106,11 +107,11 @@ fn subsets(
 
 /// All pending writes are there, but one of them only in part: the front or the back of it.
 fn torn(
-    durable: &[u8],
+    durable: &Paged,
     pending: &[&Op],
     sampled: usize,
     noise: &mut Noise,
-    give: &mut impl FnMut(Vec<u8>),
+    give: &mut impl FnMut(Paged),
 ) {
     for (i, op) in pending.iter().enumerate() {
         let Op::Write(offset, bytes) = op else {
@@ -126,7 +127,7 @@ fn torn(
             let front = Op::Write(*offset, bytes.slice(..cut));
             let back = Op::Write((start + cut) as u64, bytes.slice(cut..));
             for part in [front, back] {
-                let mut image = durable.to_vec();
+                let mut image = durable.clone();
                 for (k, other) in pending.iter().enumerate() {
                     apply(&mut image, if k == i { &part } else { other });
                 }
@@ -138,12 +139,12 @@ fn torn(
 
 /// One image of a crash now: what is pending is there or not, as `noise` wants it.
 pub fn one(start: &[u8], log: &[Op], noise: &mut Noise) -> Vec<u8> {
-    let mut image = durable(start, log);
+    let mut image = Paged::of(&durable(start, log));
     let synced = log.iter().rposition(|op| matches!(op, Op::Sync));
     for op in &log[synced.map_or(0, |at| at + 1)..] {
         if noise.below(2) == 1 {
             apply(&mut image, op);
         }
     }
-    image
+    image.bytes()
 }

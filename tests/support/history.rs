@@ -10,10 +10,11 @@ use packhold::domain::DomainError;
 use super::client::{Client, Clock, fields, open, try_open};
 use super::sim::{Op, Sim};
 
-type Content = Option<Arc<Vec<u8>>>;
+/// What a name holds.
+pub type Content = Option<Arc<Vec<u8>>>;
 
-/// One change: a name, and its content afterwards. Paths begin with a slash; other names are those of
-/// packages.
+/// One change: a name, and its content afterwards. Paths begin with a slash, blocks with a `#`; other
+/// names are those of packages.
 struct Change {
     name: String,
     content: Content,
@@ -28,35 +29,46 @@ pub struct History(Arc<Mutex<Vec<Change>>>);
 pub type Allowed = BTreeMap<String, Vec<Content>>;
 
 impl History {
-    /// Notes what a name is to hold, and does it; whether it was acknowledged.
-    fn change(&self, sim: &Sim, name: &str, content: Content, make: impl FnOnce() -> bool) -> bool {
-        let number = {
+    /// Notes what names are to hold, and does it, in one commit; whether it was acknowledged.
+    pub fn change(
+        &self,
+        sim: &Sim,
+        changed: Vec<(String, Content)>,
+        make: impl FnOnce() -> bool,
+    ) -> bool {
+        let numbers = {
             let mut changes = self.0.lock();
-            let number = changes.len();
-            changes.push(Change {
-                name: name.to_owned(),
-                content,
-            });
-            sim.mark(2 * number);
-            number
+            let first = changes.len();
+            changes.extend(
+                changed
+                    .into_iter()
+                    .map(|(name, content)| Change { name, content }),
+            );
+            let numbers = first..changes.len();
+            numbers.clone().for_each(|number| sim.mark(2 * number));
+            numbers
         };
         let made = make();
         if made {
-            sim.mark(2 * number + 1);
+            numbers.for_each(|number| sim.mark(2 * number + 1));
         }
         made
+    }
+
+    fn one(&self, sim: &Sim, name: &str, content: Content, make: impl FnOnce() -> bool) -> bool {
+        self.change(sim, vec![(name.to_owned(), content)], make)
     }
 
     /// Puts a file; whether it was acknowledged.
     pub fn put(&self, client: &Client, sim: &Sim, name: &str, bytes: Vec<u8>) -> bool {
         let content = Arc::new(bytes);
         let put = || client.try_put(name, &content).is_ok();
-        self.change(sim, name, Some(Arc::clone(&content)), put)
+        self.one(sim, name, Some(Arc::clone(&content)), put)
     }
 
     /// Deletes a file; whether it was acknowledged.
     pub fn delete(&self, client: &Client, sim: &Sim, name: &str) -> bool {
-        self.change(sim, name, None, || client.try_delete(name).is_ok())
+        self.one(sim, name, None, || client.try_delete(name).is_ok())
     }
 
     /// Takes in a package, unless it is there; whether it was acknowledged.
@@ -69,7 +81,7 @@ impl History {
         }
         let content = Arc::new(bytes);
         let add = || client.try_add(fields(name, "1"), &content).is_ok();
-        self.change(sim, name, Some(Arc::clone(&content)), add)
+        self.one(sim, name, Some(Arc::clone(&content)), add)
     }
 
     /// Deletes a package, if it is there; whether it was acknowledged.
@@ -78,35 +90,44 @@ impl History {
         let Ok(Some((package, _))) = found else {
             return false;
         };
-        self.change(sim, name, None, || client.try_remove(package.id).is_ok())
+        self.one(sim, name, None, || client.try_remove(package.id).is_ok())
     }
 
     /// What the disk must hold after a crash behind the first `at` operations of the log.
     pub fn allowed(&self, log: &[Op], at: usize) -> Allowed {
-        let changes = self.0.lock();
-        let mut allowed: Allowed = changes
-            .iter()
-            .map(|change| (change.name.clone(), vec![None]))
-            .collect();
-        let marks = log.iter().take(at).filter_map(|op| match op {
-            Op::Mark(mark) => Some(*mark),
-            _ => None,
-        });
-        for mark in marks {
-            let change = &changes[mark / 2];
-            let list = allowed.get_mut(&change.name).expect("every name is there");
-            if mark % 2 == 1 {
-                list.clear();
-            }
-            list.push(change.content.clone());
+        let mut allowed = self.nothing();
+        for op in &log[..at] {
+            self.promise(&mut allowed, op);
         }
         allowed
+    }
+
+    /// What a store must hold to which nothing was done.
+    pub fn nothing(&self) -> Allowed {
+        let changes = self.0.lock();
+        let names = changes.iter().map(|change| change.name.clone());
+        names.map(|name| (name, vec![None])).collect()
+    }
+
+    /// What it must hold when one more thing was done.
+    pub fn promise(&self, allowed: &mut Allowed, op: &Op) {
+        let Op::Mark(mark) = op else { return };
+        let changes = self.0.lock();
+        let change = &changes[mark / 2];
+        let list = allowed.entry(change.name.clone()).or_default();
+        if mark % 2 == 1 {
+            list.clear();
+        }
+        list.push(change.content.clone());
     }
 }
 
 fn read(client: &Client, name: &str) -> Result<Option<Vec<u8>>, DomainError> {
     if name.starts_with('/') {
         return client.try_get(name);
+    }
+    if name.starts_with('#') {
+        return super::work::read_block(client, name);
     }
     let found = client.try_package(&fields(name, "1").file_name)?;
     Ok(found.map(|(package, bytes)| {

@@ -6,4 +6,6 @@ pub mod history;
 pub mod log;
 pub mod model;
 pub mod noise;
+pub mod platter;
 pub mod sim;
+pub mod work;

@@ -4,22 +4,31 @@
 //! matter: [`Sim::log`] remembers every write, truncate and sync, and [`super::crash`] makes the
 //! images from it that a crash may leave behind.
 
+#[path = "paged.rs"]
+mod paged;
+
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use packhold::format::header::PackHeader;
 use packhold::format::scan::View;
+use packhold::index::Shelf;
 use packhold::pack::{Medium, Sink, Source};
 use parking_lot::Mutex;
+use redb::StorageBackend;
+
+pub use paged::Paged;
 
 /// What was done to the medium, or (marks) around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// Bytes were written.
     Write(u64, Bytes),
-    /// The file was cut.
+    /// The file was cut, or grew by zeros.
     Truncate(u64),
+    /// A hole was made: from, length.
+    Punch(u64, u64),
     /// Everything before is durable, unless an earlier sync failed to write it.
     Sync,
     /// A sync failed: what was written since the last good one stays in the cache, marked clean,
@@ -40,6 +49,22 @@ pub enum Call {
     Truncate,
     /// `allocate`.
     Allocate,
+    /// `punch`.
+    Punch,
+    /// A read.
+    Read,
+}
+
+impl Call {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Write,
+        Self::Sync,
+        Self::Truncate,
+        Self::Allocate,
+        Self::Punch,
+        Self::Read,
+    ];
 }
 
 /// How it fails.
@@ -51,6 +76,8 @@ pub enum Failure {
     Full,
     /// ENOSPC, after so many bytes were written.
     Short(usize),
+    /// EINTR.
+    Interrupted,
 }
 
 /// A failure to come.
@@ -66,12 +93,27 @@ pub struct Fault {
     pub for_ever: bool,
 }
 
+/// One of the files of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum File {
+    /// The pack.
+    #[default]
+    Pack,
+    /// The index.
+    Index,
+}
+
+/// What was done to the files of a store, in order.
+pub type Journal = Vec<(File, Op)>;
+
 #[derive(Default)]
 struct State {
-    image: Vec<u8>,
+    image: Paged,
     visible: u64,
-    log: Vec<Op>,
+    file: File,
+    journal: Arc<Mutex<Journal>>,
     faults: Vec<Fault>,
+    injected: u64,
     free: Option<u64>,
     syncs: u64,
 }
@@ -87,12 +129,32 @@ impl Sim {
     }
 
     /// A medium that holds these bytes, durably.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "who made an image has no use for it any more"
+    )]
     pub fn of_image(image: Vec<u8>) -> Self {
+        Self::of_pages(Paged::of(&image))
+    }
+
+    /// The same.
+    pub fn of_pages(image: Paged) -> Self {
         let sim = Self::default();
         {
             let mut state = sim.0.lock();
             state.visible = image.len() as u64;
             state.image = image;
+        }
+        sim
+    }
+
+    /// Another file of the same store: what is done to it comes into the same journal.
+    pub fn beside(&self, file: File, image: Paged) -> Self {
+        let sim = Self::of_pages(image);
+        {
+            let mut state = sim.0.lock();
+            state.file = file;
+            state.journal = Arc::clone(&self.0.lock().journal);
         }
         sim
     }
@@ -107,17 +169,35 @@ impl Sim {
 
     /// Everything as readers of the file see it now.
     pub fn image(&self) -> Vec<u8> {
+        self.0.lock().image.bytes()
+    }
+
+    /// The same.
+    pub fn pages(&self) -> Paged {
         self.0.lock().image.clone()
     }
 
-    /// All that was done so far.
+    /// All that was done to this file so far.
     pub fn log(&self) -> Vec<Op> {
-        self.0.lock().log.clone()
+        let state = self.0.lock();
+        let journal = state.journal.lock();
+        let own = journal.iter().filter(|(file, _)| *file == state.file);
+        own.map(|(_, op)| op.clone()).collect()
+    }
+
+    /// All that was done to the files of the store so far.
+    pub fn journal(&self) -> Journal {
+        self.0.lock().journal.lock().clone()
     }
 
     /// Notes something in the log.
     pub fn mark(&self, mark: usize) {
-        self.0.lock().log.push(Op::Mark(mark));
+        self.0.lock().note(Op::Mark(mark));
+    }
+
+    /// Failures so far.
+    pub fn injected(&self) -> u64 {
+        self.0.lock().injected
     }
 
     /// Successful syncs so far.
@@ -183,27 +263,63 @@ impl State {
         if !fault.for_ever {
             self.faults.remove(at);
         }
+        self.injected += 1;
         Some(failure)
     }
 
-    fn write(&mut self, offset: u64, bytes: Vec<u8>) {
-        apply(&mut self.image, &Op::Write(offset, bytes.clone().into()));
-        self.log.push(Op::Write(offset, bytes.into()));
+    fn check(&mut self, call: Call) -> io::Result<()> {
+        self.due(call).map_or(Ok(()), |failure| Err(error(failure)))
+    }
+
+    fn note(&self, op: Op) {
+        self.journal.lock().push((self.file, op));
+    }
+
+    /// Does it, and notes it.
+    fn change(&mut self, op: Op) {
+        apply(&mut self.image, &op);
+        self.note(op);
+    }
+
+    fn write(&mut self, offset: u64, mut bytes: Vec<u8>) -> io::Result<()> {
+        let due = self.due(Call::Write);
+        match due {
+            Some(Failure::Short(len)) => bytes.truncate(len),
+            Some(failure) => return Err(error(failure)),
+            None => {}
+        }
+        self.change(Op::Write(offset, bytes.into()));
+        due.map_or(Ok(()), |failure| Err(error(failure)))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if let Some(failure) = self.due(Call::Sync) {
+            self.note(Op::FailedSync);
+            return Err(error(failure));
+        }
+        self.note(Op::Sync);
+        self.syncs += 1;
+        Ok(())
+    }
+
+    fn resize(&mut self, len: u64) -> io::Result<()> {
+        self.check(Call::Truncate)?;
+        self.change(Op::Truncate(len));
+        Ok(())
     }
 }
 
 /// Does to an image what an operation does to the file.
-pub fn apply(image: &mut Vec<u8>, op: &Op) {
+pub fn apply(image: &mut Paged, op: &Op) {
+    let at = |offset: &u64| usize::try_from(*offset).expect("images are small");
     match op {
-        Op::Write(offset, bytes) => {
-            let start = usize::try_from(*offset).expect("images are small");
-            let end = start + bytes.len();
-            if image.len() < end {
-                image.resize(end, 0);
-            }
-            image[start..end].copy_from_slice(bytes);
+        Op::Write(offset, bytes) => image.write(at(offset), bytes),
+        Op::Truncate(len) => image.resize(at(len)),
+        Op::Punch(offset, len) => {
+            let end = at(&(offset + len)).min(image.len());
+            let zeros = vec![0; end.saturating_sub(at(offset))];
+            image.write(at(offset), &zeros);
         }
-        Op::Truncate(len) => image.resize(usize::try_from(*len).expect("images are small"), 0),
         Op::Sync | Op::FailedSync | Op::Mark(_) => {}
     }
 }
@@ -212,56 +328,32 @@ fn error(failure: Failure) -> io::Error {
     match failure {
         Failure::Io => io::Error::from_raw_os_error(5),
         Failure::Full | Failure::Short(_) => io::Error::from_raw_os_error(28),
+        Failure::Interrupted => io::Error::from_raw_os_error(4),
     }
 }
 
 impl Sink for Sim {
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        let mut bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-        let mut state = self.0.lock();
-        let due = state.due(Call::Write);
-        if let Some(failure) = due {
-            if let Failure::Short(len) = failure {
-                bytes.truncate(len);
-                state.write(offset, bytes);
-            }
-            return Err(error(failure));
-        }
-        state.write(offset, bytes);
-        Ok(())
+        let bytes = parts.iter().flat_map(|part| part.iter().copied());
+        self.0.lock().write(offset, bytes.collect())
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.0.lock();
-        if let Some(failure) = state.due(Call::Sync) {
-            state.log.push(Op::FailedSync);
-            return Err(error(failure));
-        }
-        state.log.push(Op::Sync);
-        state.syncs += 1;
-        Ok(())
+        self.0.lock().sync()
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        let mut state = self.0.lock();
-        if let Some(failure) = state.due(Call::Truncate) {
-            return Err(error(failure));
-        }
-        apply(&mut state.image, &Op::Truncate(len));
-        state.log.push(Op::Truncate(len));
-        Ok(())
+        self.0.lock().resize(len)
     }
 
     fn allocate(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        match self.0.lock().due(Call::Allocate) {
-            Some(failure) => Err(error(failure)),
-            None => Ok(()),
-        }
+        self.0.lock().check(Call::Allocate)
     }
 
     fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
-        let zeros = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-        self.0.lock().write(offset, zeros);
+        let mut state = self.0.lock();
+        state.check(Call::Punch)?;
+        state.change(Op::Punch(offset, len));
         Ok(())
     }
 
@@ -280,20 +372,80 @@ impl View for Sim {
     }
 
     fn read(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        let state = self.0.lock();
+        let mut state = self.0.lock();
+        state.check(Call::Read)?;
+        let end = offset.checked_add(len as u64);
+        let mut out = vec![0; len];
         let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let end = start
-            .checked_add(len)
-            .filter(|e| *e as u64 <= state.visible);
-        match end.and_then(|end| state.image.get(start..end)) {
-            Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        if end.is_some_and(|end| end <= state.visible) && state.image.read(start, &mut out) {
+            return Ok(out.into());
         }
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 }
 
 impl Source for Sim {
     fn publish(&self, end: u64) {
         self.0.lock().visible = end;
+    }
+}
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a simulated file")
+    }
+}
+
+/// The index, as redb sees it.
+impl StorageBackend for Sim {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.lock().image.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.check(Call::Read)?;
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        match state.image.read(start, out) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.lock().resize(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.lock().sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.lock().write(offset, data.to_vec())
+    }
+}
+
+impl Shelf for Sim {
+    fn database(&self, builder: &redb::Builder) -> Result<redb::Database, redb::DatabaseError> {
+        builder.create_with_backend(self.clone())
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        // A new file takes the place of the old one, and none of its bytes are the old one's. That
+        // the old file may come back is another thing: see `Crash`.
+        let mut state = self.0.lock();
+        if state.image.len() > 0 {
+            state.change(Op::Truncate(0));
+            state.note(Op::Sync);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.0.lock().image.len() as u64
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.lock().free != Some(0)
     }
 }
