@@ -13,6 +13,7 @@ mod packages;
 mod recent;
 mod row;
 mod rows;
+mod space;
 mod tables;
 mod walk;
 
@@ -22,4 +23,5 @@ pub use packages::{Field, Filter, Match, PackagePage, PackageQuery};
 pub use recent::Recent;
 pub use row::{Checkpoint, Prefix, prefix};
 pub use rows::{Counts, Expiry, Rank, Rows};
+pub use space::{BlockKey, NodeKey};
 pub use tables::{Reader, Tables};

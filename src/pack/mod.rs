@@ -20,6 +20,7 @@ mod error;
 mod file;
 mod map;
 mod open;
+mod punch;
 mod sink;
 mod syncer;
 

@@ -13,7 +13,9 @@ use super::chunker::Chunker;
 use super::chunks::Checked;
 use super::commit::Committer;
 use super::core::{Core, Store};
+use super::gc::{Barrier, Space};
 use crate::format::header::{Chunking, PackHeader};
+use crate::format::meta::Mutation;
 use crate::format::scan::{self, Damage, Position, Record, Survey};
 use crate::format::{PackId, segment};
 use crate::index::{Batch, Checkpoint, Index, Place, Prefix, Recent, prefix};
@@ -200,11 +202,13 @@ impl Store {
     fn start(core: Core, report: OpenReport) -> Result<Self, StoreError> {
         let core = Arc::new(core);
         let committer = Committer::start(Arc::clone(&core), report.chunks_upto)?;
-        Ok(Self {
+        let store = Self {
             core,
             committer: Arc::new(committer),
             report: Arc::new(report),
-        })
+        };
+        store.punch_pending();
+        Ok(store)
     }
 }
 
@@ -260,6 +264,9 @@ impl Core {
             recent: RwLock::new(Recent::default()),
             segments: Mutex::new(()),
             checked: Mutex::new(Checked::new()),
+            space: Arc::new(Space::default()),
+            barrier: Barrier::default(),
+            upkeep: Mutex::new(()),
             budget: Budget::new(options.ingest_memory_bytes),
             lanes,
             options,
@@ -342,7 +349,7 @@ struct Replay<'c> {
     index: &'c Index,
     from: Checkpoint,
     covered: Checkpoint,
-    waiting: Vec<crate::format::meta::Mutation>,
+    waiting: Vec<Mutation>,
     waiting_mutations: u64,
 }
 
@@ -370,6 +377,7 @@ impl Replay<'_> {
             {
                 report.replayed_commits += u64::from(!mutations.is_empty());
                 self.waiting_mutations += mutations.len() as u64;
+                let frees = mutations.iter().any(|m| matches!(m, Mutation::Freed(_)));
                 self.waiting.extend(mutations);
                 self.covered.position = Position {
                     offset: frame.next_offset(),
@@ -378,7 +386,11 @@ impl Replay<'_> {
                     commit: frame.offset,
                     sealed: head.mutations == 0,
                 };
-                if self.waiting_mutations >= REPLAY_MUTATIONS {
+                if frees {
+                    // Rows that it takes out must be in the table by then.
+                    self.core.recent.write().freeze(frame.offset, true);
+                }
+                if frees || self.waiting_mutations >= REPLAY_MUTATIONS {
                     self.write(false)?;
                 }
             }
@@ -394,14 +406,15 @@ impl Replay<'_> {
         let batch: Batch = self.index.begin()?;
         {
             let mut tables = batch.tables()?;
-            for mutation in self.waiting.drain(..) {
-                tables.apply(&mutation)?;
-            }
             if let Some((rows, upto)) = &frozen {
                 let mut rows: Vec<(Prefix, u64)> = rows.iter().map(|(k, v)| (*k, *v)).collect();
                 rows.sort_unstable();
                 tables.put_chunks(&rows)?;
                 self.covered.chunks_upto = *upto;
+            }
+            // Behind the chunk rows: these mutations may take some of them out.
+            for mutation in self.waiting.drain(..) {
+                self.core.apply(&mut tables, &mutation)?;
             }
             tables.set_checkpoint(&self.covered)?;
         }

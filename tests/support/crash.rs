@@ -10,6 +10,7 @@ use super::noise::Noise;
 use super::sim::{Op, apply};
 
 const SECTOR: usize = 512;
+const BLOCK: u64 = 4096;
 /// Of so many pending writes at most, all subsets are tried.
 const ALL_SUBSETS: usize = 8;
 
@@ -35,7 +36,7 @@ pub fn images(start: &[u8], log: &[Op], sampled: usize, mut visit: impl FnMut(Im
                 seen.clear();
                 continue;
             }
-            Op::Write(..) | Op::Truncate(_) => pending.push(op),
+            Op::Write(..) | Op::Truncate(_) | Op::Punch(..) => pending.push(op),
             Op::Sync => {
                 pending.drain(..).for_each(|op| apply(&mut durable, op));
             }
@@ -59,7 +60,7 @@ pub fn durable(start: &[u8], log: &[Op]) -> Vec<u8> {
     let mut pending: Vec<&Op> = Vec::new();
     for op in log {
         match op {
-            Op::Write(..) | Op::Truncate(_) => pending.push(op),
+            Op::Write(..) | Op::Truncate(_) | Op::Punch(..) => pending.push(op),
             Op::Sync => pending.drain(..).for_each(|op| apply(&mut image, op)),
             Op::FailedSync => pending.clear(),
             Op::Mark(_) => {}
@@ -113,6 +114,15 @@ fn torn(
     give: &mut impl FnMut(Vec<u8>),
 ) {
     for (i, op) in pending.iter().enumerate() {
+        if let Op::Punch(offset, len) = op {
+            // Done to some of its blocks only.
+            let front = Op::Punch(*offset, len / 2 / BLOCK * BLOCK);
+            let mut image = durable.to_vec();
+            for (k, other) in pending.iter().enumerate() {
+                apply(&mut image, if k == i { &front } else { other });
+            }
+            give(image);
+        }
         let Op::Write(offset, bytes) = op else {
             continue;
         };

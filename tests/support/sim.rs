@@ -4,6 +4,7 @@
 //! matter: [`Sim::log`] remembers every write, truncate and sync, and [`super::crash`] makes the
 //! images from it that a crash may leave behind.
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use packhold::format::scan::View;
 use packhold::pack::{Medium, Sink, Source};
 use parking_lot::Mutex;
 
+const BLOCK_BYTES: u64 = 4096;
+
 /// What was done to the medium, or (marks) around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -20,6 +23,8 @@ pub enum Op {
     Write(u64, Bytes),
     /// The file was cut.
     Truncate(u64),
+    /// So many bytes from an offset on were given back; they read as zeros.
+    Punch(u64, u64),
     /// Everything before is durable, unless an earlier sync failed to write it.
     Sync,
     /// A sync failed: what was written since the last good one stays in the cache, marked clean,
@@ -40,6 +45,8 @@ pub enum Call {
     Truncate,
     /// `allocate`.
     Allocate,
+    /// `punch`.
+    Punch,
 }
 
 /// How it fails.
@@ -74,6 +81,10 @@ struct State {
     faults: Vec<Fault>,
     free: Option<u64>,
     syncs: u64,
+    /// Numbers of blocks that were given back.
+    holes: BTreeSet<u64>,
+    /// Bytes that the file may take on the disk.
+    capacity: Option<u64>,
 }
 
 /// The simulated medium; clones share it.
@@ -155,6 +166,11 @@ impl Sim {
         self.0.lock().faults.clear();
     }
 
+    /// Says how many bytes the file may take on the disk.
+    pub fn set_capacity(&self, capacity: Option<u64>) {
+        self.0.lock().capacity = capacity;
+    }
+
     /// Says how many bytes are free on the file system.
     pub fn set_free(&self, free: Option<u64>) {
         self.0.lock().free = free;
@@ -186,7 +202,16 @@ impl State {
         Some(failure)
     }
 
+    /// Bytes of disk that a file of this length takes.
+    fn taken(&self, len: u64) -> u64 {
+        (len.div_ceil(BLOCK_BYTES) - self.holes.len() as u64) * BLOCK_BYTES
+    }
+
     fn write(&mut self, offset: u64, bytes: Vec<u8>) {
+        let end = (offset + bytes.len() as u64).div_ceil(BLOCK_BYTES);
+        (offset / BLOCK_BYTES..end).for_each(|block| {
+            self.holes.remove(&block);
+        });
         apply(&mut self.image, &Op::Write(offset, bytes.clone().into()));
         self.log.push(Op::Write(offset, bytes.into()));
     }
@@ -202,6 +227,13 @@ pub fn apply(image: &mut Vec<u8>, op: &Op) {
                 image.resize(end, 0);
             }
             image[start..end].copy_from_slice(bytes);
+        }
+        Op::Punch(offset, len) => {
+            let start = usize::try_from(*offset).expect("images are small");
+            let end = start + usize::try_from(*len).expect("images are small");
+            // What lies behind the end of the file is not there to be cleared.
+            let end = end.min(image.len());
+            image[start.min(end)..end].fill(0);
         }
         Op::Truncate(len) => image.resize(usize::try_from(*len).expect("images are small"), 0),
         Op::Sync | Op::FailedSync | Op::Mark(_) => {}
@@ -252,21 +284,40 @@ impl Sink for Sim {
         Ok(())
     }
 
-    fn allocate(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        match self.0.lock().due(Call::Allocate) {
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        let mut state = self.0.lock();
+        match state.due(Call::Allocate) {
             Some(failure) => Err(error(failure)),
+            None if state
+                .capacity
+                .is_some_and(|all| state.taken(offset + len) > all) =>
+            {
+                Err(error(Failure::Full))
+            }
             None => Ok(()),
         }
     }
 
     fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
-        let zeros = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-        self.0.lock().write(offset, zeros);
+        let mut state = self.0.lock();
+        if let Some(failure) = state.due(Call::Punch) {
+            return Err(error(failure));
+        }
+        let op = Op::Punch(offset, len);
+        apply(&mut state.image, &op);
+        state.log.push(op);
+        let blocks = offset / BLOCK_BYTES..(offset + len) / BLOCK_BYTES;
+        state.holes.extend(blocks);
         Ok(())
     }
 
     fn size(&self) -> io::Result<u64> {
         Ok(self.0.lock().image.len() as u64)
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        let state = self.0.lock();
+        Ok(state.taken(state.image.len() as u64))
     }
 
     fn free(&self) -> Option<u64> {
