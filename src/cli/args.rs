@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
 use crate::http::public_url;
+use crate::store::GcAt;
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
 #[derive(Debug, Parser)]
@@ -46,6 +47,8 @@ pub enum Command {
     Stats(Stats),
     /// Check every checksum, digest and row.
     Verify(Verify),
+    /// Give back the space of what nothing needs any more.
+    Gc(Gc),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
     /// Make, list, change and delete users, and say what they may do.
@@ -94,6 +97,10 @@ pub struct Serve {
     /// What links in answers begin with, like <https://repo.example.com> [default: the Host asked].
     #[arg(long, env = "PACKHOLD_PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<String>,
+    /// Give space back by itself once so much of the chunk bytes is reclaimable: a share like 10%, a
+    /// number of bytes, or off.
+    #[arg(long, env = "PACKHOLD_GC_AT", default_value = "10%", value_parser = gc_at)]
+    pub gc_at: GcAt,
     /// A proxy stands in front: X-Forwarded-For, -Host and -Proto are believed, the last word of each.
     #[arg(long, env = "PACKHOLD_TRUST_PROXY", action = ArgAction::SetTrue)]
     pub trust_proxy: bool,
@@ -130,6 +137,23 @@ pub struct Verify {
     pub json: bool,
 }
 
+/// `packhold gc`.
+#[derive(Debug, clap::Args)]
+pub struct Gc {
+    /// The store, closed.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Ask the server with this URL instead.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Only tell what would be freed.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// A running server to ask.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RemoteArgs {
@@ -153,6 +177,11 @@ pub struct Reindex {
     /// Go on with a pack from which acknowledged changes are missing.
     #[arg(long)]
     pub accept_rollback: bool,
+}
+
+/// A share, a number of bytes with or without unit, or `off`.
+fn gc_at(text: &str) -> Result<GcAt, String> {
+    bytes(text).map(GcAt::Bytes).or_else(|_| text.parse())
 }
 
 /// A number of bytes: `1048576`, `1024K`, `1M`.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod args;
+mod gc;
 mod reindex;
 mod remote;
 mod report;
@@ -79,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Gc(args) => gc::run(&args),
         Command::Reindex(args) => reindex::run(&args),
         Command::User(command) => accounts::user(&command),
         Command::Token(command) => accounts::token(&command),

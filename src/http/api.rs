@@ -13,7 +13,7 @@ use super::ocp::{packages, service, upload};
 use super::route::{Answering, Route};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
-use super::{access, batch, blocks, generic, ops, projects, repos};
+use super::{access, batch, blocks, gc, generic, ops, projects, repos};
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
 
@@ -280,6 +280,9 @@ pub const ROUTES: &[Route] = table! {
     }
     path "/packhold/verify" {
         POST => ops::verify(app, request).await;
+    }
+    path "/packhold/gc" {
+        POST => gc::run(app, request).await;
     }
     path "/metrics" {
         GET => ops::metrics(app, request).await;

@@ -13,7 +13,7 @@ use crate::domain::auth::{Failures, Limits, Passwords, Replays};
 use crate::domain::blocks::Digesting;
 use crate::format::meta::Mutation;
 use crate::index::Rows;
-use crate::store::{Ids, Store, StoreError};
+use crate::store::{GcAt, Ids, Store, StoreError};
 
 /// How the façade behaves.
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ pub struct Config {
     pub zone: TimeZone,
     /// How often what is gone is swept.
     pub sweep_every: Duration,
+    /// How often it is looked whether space can be given back.
+    pub gc_every: Duration,
+    /// How much must be reclaimable for that.
+    pub gc_at: GcAt,
     /// What the service is called from outside, as [`super::public_url`] gives it; without it, links
     /// begin with the `Host` that a request names.
     pub public_url: Option<String>,
@@ -44,6 +48,8 @@ impl Default for Config {
             auto_create: true,
             zone: TimeZone::UTC,
             sweep_every: Duration::from_secs(10),
+            gc_every: Duration::from_mins(10),
+            gc_at: GcAt::Percent(10),
             public_url: None,
             behind_proxy: false,
             failed_logins: Limits::default(),

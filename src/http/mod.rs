@@ -18,6 +18,7 @@ mod download;
 mod entry_names;
 mod error;
 mod folder;
+mod gc;
 mod generic;
 mod json;
 mod links;

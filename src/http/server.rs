@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::app::App;
 use super::error::ApiError;
+use super::gc;
 use super::request::{TraceId, expects_continue};
 use super::routes::routes;
 use super::sweep;
@@ -33,6 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
+    let reclaiming = tokio::spawn(gc::background(Arc::clone(&app)));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -49,6 +51,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     }
     drop(listener);
     sweeping.abort();
+    reclaiming.abort();
     let running = graceful.count();
     tracing::info!(running, "shutting down");
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown())

@@ -11,7 +11,7 @@ use super::change::{Ids, Outcome};
 use super::chunker::Chunker;
 use super::chunks::Checked;
 use super::commit::Committer;
-use super::gc::{Barrier, Hold, Pins, Space};
+use super::gc::{Barrier, Pins, Space};
 use super::ingest::Ingest;
 use super::leaves::Join;
 use super::manifests::Pieces;
@@ -150,16 +150,9 @@ impl Store {
         Ok(sound.map(|blob| Ingest::proof(Arc::clone(&self.core), blob, pins)))
     }
 
-    /// Until it is dropped nothing is freed that is found meanwhile. For the moment between looking
-    /// a content up and [`Store::read`]; not to be kept while waiting for a client.
-    #[must_use]
-    pub fn hold(&self) -> Hold {
-        self.core.space.holds.hold()
-    }
-
-    /// Reads the bytes `range` of a content. Whoever looked it up keeps the snapshot, or a
-    /// [`Store::hold`] from before, until this returns; from then on the reader holds the content,
-    /// and so do the bytes that it gives.
+    /// Reads the bytes `range` of a content. Whoever looked it up keeps the snapshot ([`Store::rows`])
+    /// until this returns; from then on the reader holds the content, and so do the bytes that it
+    /// gives.
     #[must_use]
     pub fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> BlobReader {
         let range = range.start.min(blob.size)..range.end.min(blob.size);

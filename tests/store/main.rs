@@ -9,6 +9,8 @@ mod copies;
 mod crashes;
 mod damage;
 mod failures;
+mod gc;
+mod gc_uploads;
 mod golden;
 mod golden_packages;
 mod golden_trees;

@@ -16,6 +16,7 @@ mod pace;
 mod punch;
 mod records;
 mod sweep;
+mod threshold;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use barrier::Barrier;
 pub use guards::Pins;
 pub(super) use guards::Space;
-pub use holds::Hold;
+pub use threshold::GcAt;
 
 use super::StoreError;
 use super::core::{Core, Store};
@@ -86,6 +87,8 @@ pub struct GcReport {
     pub manifest_bytes: u64,
     /// Bytes given back to the file system: whole blocks only.
     pub punched_bytes: u64,
+    /// Bytes of chunks that something refers to.
+    pub live_bytes: u64,
     /// Bytes of chunks that nothing refers to, but that uploads or downloads hold: freed another time.
     pub held_bytes: u64,
     /// All was looked at. Else something was in use for too long, and the rest is put off.

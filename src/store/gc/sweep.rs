@@ -164,19 +164,27 @@ impl Run<'_> {
     }
 
     /// Payload offset and entry of the chunks of a segment that are neither alive nor freed.
-    fn dead(&self, frame: &Frame, freed: Option<FreedRecord>, live: &Live) -> Vec<(u64, Entry)> {
+    fn dead(
+        &mut self,
+        frame: &Frame,
+        freed: Option<FreedRecord>,
+        live: &Live,
+    ) -> Vec<(u64, Entry)> {
         let entries = match frame.kind {
             // What an unreadable table tells of is left alone.
             Kind::Segment => self.core.table(frame).unwrap_or_default(),
             _ => Vec::new(),
         };
         let freed = freed.unwrap_or_default();
-        segment::layout(frame, entries)
-            .filter(|(payload, _, entry)| {
-                !live.chunks.contains(*payload) && !freed.has(usize::from(entry.index))
-            })
-            .map(|(payload, _, entry)| (payload, entry))
-            .collect()
+        let mut dead = Vec::new();
+        for (payload, _, entry) in segment::layout(frame, entries) {
+            if live.chunks.contains(payload) {
+                self.report.live_bytes += u64::from(entry.stored_len);
+            } else if !freed.has(usize::from(entry.index)) {
+                dead.push((payload, entry));
+            }
+        }
+        dead
     }
 
     /// What is to be freed of a segment.

@@ -187,6 +187,7 @@ fn operations() -> Vec<Row> {
         row("HEAD /readyz", &[]),
         row("GET /packhold/stats", &[Admin]),
         row("POST /packhold/verify", &[Admin]),
+        row("POST /packhold/gc", &[Admin]),
         row("GET /metrics", &[Admin]),
     ]
 }
