@@ -77,7 +77,7 @@ impl Core {
             return Ok(None);
         }
         // No row leads to a freed chunk; but that takes one more look-up to be sure of.
-        if !pins.claim(payload) || self.is_freed(reader, own, &entry)? {
+        if !pins.claim(payload) || is_freed(reader, own, &entry)? {
             return Ok(None);
         }
         let piece = entry.piece(payload);
@@ -91,18 +91,6 @@ impl Core {
             return Ok(Some(Found::Sound(piece)));
         }
         Ok(Some(Found::Damaged(payload)))
-    }
-
-    /// Whether the chunk of the entry at `own` was freed.
-    pub(super) fn is_freed(
-        &self,
-        reader: &Reader,
-        own: u64,
-        entry: &Entry,
-    ) -> Result<bool, StoreError> {
-        let table = entry.table_offset(own).unwrap_or(own);
-        let freed = reader.freed(table.saturating_sub(FRAME_BYTES as u64))?;
-        Ok(freed.is_some_and(|freed| freed.has(usize::from(entry.index))))
     }
 
     /// The entry at `own` and the offset of its payload; `None` when no sound segment is there.
@@ -182,4 +170,11 @@ impl Core {
         };
         Ok(self.read_piece(&copy))
     }
+}
+
+/// Whether the chunk of the entry at `own` was freed.
+pub(super) fn is_freed(reader: &Reader, own: u64, entry: &Entry) -> Result<bool, StoreError> {
+    let table = entry.table_offset(own).unwrap_or(own);
+    let freed = reader.freed(table.saturating_sub(FRAME_BYTES as u64))?;
+    Ok(freed.is_some_and(|freed| freed.has(usize::from(entry.index))))
 }

@@ -56,10 +56,9 @@ impl Core {
             .ok_or_else(|| StoreError::Refused("the index is being replaced".to_owned()))?;
         // ORDER: held before the snapshot is taken.
         let hold = self.space.holds.hold();
-        let reader = index.reader().map_err(|error| {
+        let reader = index.reader().inspect_err(|_| {
             // Every upload reads first: if only failed writes replaced the index, none would come.
             self.index_failed.store(true, Ordering::Relaxed);
-            error
         })?;
         Ok(reader.keep(Box::new(hold)))
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::blobs::BlobReader;
+use super::chunks::is_freed;
 use super::core::{Core, Store};
 use crate::digest::{Hasher, Wanted, sha256};
 use crate::format::Sha256;
@@ -238,10 +239,9 @@ impl Run<'_> {
             None if own >= self.chunks_upto => recent(),
             None => None,
         };
-        if known.is_none_or(|row| row > own) && own < self.chunks_upto {
-            if self.unknown.len() < MAX_UNKNOWN {
-                self.unknown.push((key, own, at));
-            }
+        let is_unknown = known.is_none_or(|row| row > own) && own < self.chunks_upto;
+        if is_unknown && self.unknown.len() < MAX_UNKNOWN {
+            self.unknown.push((key, own, at));
         }
         Ok(())
     }
@@ -283,7 +283,7 @@ impl Run<'_> {
             let there = self.core.locate(own);
             match there.filter(|(_, entry)| prefix(&entry.sha256) == key) {
                 None => lines.push(format!("the chunk row {} leads nowhere", hex::encode(key))),
-                Some((_, entry)) if self.core.is_freed(&self.reader, own, &entry)? => {
+                Some((_, entry)) if is_freed(&self.reader, own, &entry)? => {
                     let key = hex::encode(key);
                     lines.push(format!(
                         "the chunk row {key} leads to a chunk that was freed"

@@ -154,7 +154,7 @@ fn space_is_given_back_when_it_is_asked_for() {
         assert_eq!(reclaimable(), left);
     }
     assert_eq!(gc("/packhold/gc")["freed_bytes"], 0);
-    assert_eq!(service.send(&call("GET", "/kept")).body, DIGITS.as_bytes());
+    assert_eq!(service.send(&call("GET", "/kept")).body, DIGITS);
     service.store("/again", "some other digits");
     let again = service.send(&call("GET", "/again"));
     assert_eq!(again.body, b"some other digits");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread::ScopedJoinHandle;
 
 use bytes::Bytes;
 use packhold::digest::{Wanted, sha256};
@@ -155,7 +156,7 @@ fn uploads_deletes_and_reads_beside_reclaiming() {
             }
             reads
         });
-        let ended: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
+        let ended: Vec<_> = workers.into_iter().map(ScopedJoinHandle::join).collect();
         running.store(false, Ordering::Relaxed);
         let files: Vec<_> = ended
             .into_iter()

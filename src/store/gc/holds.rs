@@ -87,7 +87,7 @@ mod tests {
         let younger = holds.hold();
         let waits = {
             let holds = holds.clone();
-            std::thread::spawn(move || holds.wait(Duration::from_secs(600)))
+            std::thread::spawn(move || holds.wait(Duration::from_mins(10)))
         };
         drop((older, younger));
         assert!(waits.join().unwrap());
