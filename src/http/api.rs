@@ -284,6 +284,12 @@ pub const ROUTES: &[Route] = table! {
     path "/packhold/gc" {
         POST => gc::run(app, request).await;
     }
+    path "/packhold/explain/{sha256}" {
+        GET => { let digest = request.word(0); gc::explain(app, request, &digest).await };
+    }
+    path "/packhold/would-free/{project}/{repo}/{path..}" {
+        GET => { let at = request.place()?; gc::would_free(app, request, at).await };
+    }
     path "/metrics" {
         GET => ops::metrics(app, request).await;
     }

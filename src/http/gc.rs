@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::params;
 use super::request::Request;
 use super::view::json;
-use crate::domain::{DomainError, Sweeper};
+use crate::domain::{self, Address, DomainError, Sweeper};
 use crate::metrics;
 use crate::store::{GcOptions, GcReport, Store};
 
@@ -40,6 +40,33 @@ fn reclaim(store: &Store, dry_run: bool) -> Result<GcReport, DomainError> {
         share_percent: SHARE_PERCENT,
         ..GcOptions::default()
     })?)
+}
+
+/// `GET /packhold/explain/{sha256}`: what refers to a digest, as a content and as a chunk.
+///
+/// # Errors
+/// 400 for what is no sha256 in hex; [`ApiError`].
+pub async fn explain(app: Arc<App>, request: Request, digest: &str) -> Result<Response, ApiError> {
+    require_admin(&authenticate(&app, &request).await?)?;
+    let sha256 = hex::decode(digest).ok().and_then(|d| d.try_into().ok());
+    let sha256 = sha256.ok_or(ApiError::Parameter("sha256"))?;
+    let explained = blocking(move || Ok(app.store.explain(&sha256)?)).await?;
+    Ok(json(StatusCode::OK, &request.trace, &explained))
+}
+
+/// `GET /packhold/would-free/{project}/{repo}/{path}`: what deleting the file, the folder or, without a
+/// path, the repository would free.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn would_free(
+    app: Arc<App>,
+    request: Request,
+    at: Address,
+) -> Result<Response, ApiError> {
+    require_admin(&authenticate(&app, &request).await?)?;
+    let would = blocking(move || Ok(domain::would_free(&app.store, &at)?)).await?;
+    Ok(json(StatusCode::OK, &request.trace, &would))
 }
 
 /// Looks every while how much could be given back, if anything changed, and gives it back when it is

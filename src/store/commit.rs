@@ -312,7 +312,13 @@ impl Worker {
             return Ok(false);
         };
         let end = flushing.rows.len().min(flushing.next + SLICE_ROWS);
-        tables.put_chunks(&flushing.rows[flushing.next..end])?;
+        {
+            let recent = self.core.recent.read();
+            let rows = flushing.rows[flushing.next..end].iter().copied();
+            let rows: Vec<_> = rows.filter(|(key, _)| !recent.is_forgotten(key)).collect();
+            drop(recent);
+            tables.put_chunks(&rows)?;
+        }
         flushing.next = end;
         self.since_checkpoint += 1;
         let last = end == flushing.rows.len();

@@ -34,7 +34,7 @@ pub use change::{Ids, Outcome};
 pub use chunker::Chunker;
 pub use core::Store;
 pub use error::StoreError;
-pub use gc::{GcAt, GcOptions, GcReport, Pins};
+pub use gc::{ChunkUse, ContentUse, Explained, GcAt, GcOptions, GcReport, Pins, WouldFree};
 pub use ingest::{Ingest, Ingested, IngestedBlock};
 pub use leaves::Join;
 pub use open::{Access, Clock, OpenReport, Options, Progress};

@@ -163,6 +163,49 @@ fn space_is_given_back_when_it_is_asked_for() {
 }
 
 #[test]
+fn what_keeps_a_content_is_told_and_what_a_deletion_would_free() {
+    let service = Service::open();
+    service.store("/dir/a", DIGITS);
+    service.store("/dir/b", DIGITS);
+    service.store("/dir/deep/c", "other");
+    service.store("/d", "other");
+    let get = |target: &str| service.send(&Call::new("GET", target));
+    let explain = |bytes: &[u8]| {
+        let digest = hex::encode(packhold::digest::sha256(bytes));
+        get(&format!("/packhold/explain/{digest}")).json()
+    };
+    let told = explain(DIGITS);
+    assert_eq!(told["content"]["file_count"], 2, "{told}");
+    let files = serde_json::json!(["/project/repo/dir/a", "/project/repo/dir/b"]);
+    assert_eq!(told["content"]["files"], files);
+    assert_eq!(told["chunk"]["content_count"], 1, "{told}");
+    assert_eq!(told["chunk"]["stored_bytes"], 9);
+    let nothing = serde_json::json!({"content": null, "chunk": null});
+    assert_eq!(explain(b"never stored"), nothing);
+    assert_eq!(get("/packhold/explain/xyz").status, 400);
+    for (path, files, bytes) in [
+        ("/dir/a", 1, 0),
+        ("/dir", 3, 9),
+        ("/dir/deep", 1, 0),
+        ("", 4, 14),
+    ] {
+        let would = get(&format!("/packhold/would-free/project/repo{path}")).json();
+        assert_eq!(would["files"], files, "{path}: {would}");
+        assert_eq!(would["freed_bytes"], bytes, "{path}: {would}");
+    }
+    for missing in ["project/repo/none", "project/none", "none/repo"] {
+        let answer = get(&format!("/packhold/would-free/{missing}"));
+        assert_eq!(answer.status, 404, "{missing}");
+    }
+    // What it says is what is freed.
+    let target = "/repository/api/node/delete/project/repo/dir";
+    assert_eq!(service.send(&Call::new("DELETE", target)).status, 200);
+    let freed = service.send(&Call::new("POST", "/packhold/gc")).json();
+    assert_eq!(freed["freed_bytes"], 9, "{freed}");
+    assert_eq!(explain(DIGITS), nothing);
+}
+
+#[test]
 fn verification_of_a_sound_store() {
     let service = Service::open();
     service.store("/dir/a", DIGITS);

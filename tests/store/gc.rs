@@ -324,3 +324,33 @@ fn copies_of_damaged_chunks_live_as_long_as_they_are_needed() {
     assert_eq!(client.get("/f").unwrap(), bytes);
     client.assert_clean();
 }
+
+#[test]
+fn what_a_deletion_would_free_is_what_it_frees() {
+    let client = open(&new_sim(), &Clock::at(1_000));
+    let part = |seed| noise(seed, 20_000);
+    client.put("/a/one", &[part(1), part(2)].concat());
+    client.put("/a/deep/two", &[part(2), part(3)].concat());
+    client.put("/b/three", &[part(3), part(4)].concat());
+    client.put("/b/four", &part(5));
+    client.add(fields("p", "1"), &part(5));
+    for path in ["/b/four", "/a/one", "/a/deep/two", "/b/three"] {
+        let would = packhold::domain::would_free(&client.store, &address(path)).unwrap();
+        let explained = client.store.explain(&client.sha256(path).unwrap()).unwrap();
+        assert!(
+            explained
+                .content
+                .unwrap()
+                .files
+                .contains(&format!("/project/repo{path}"))
+        );
+        let before = client.store.stats().unwrap().reclaimable_bytes;
+        client.delete(path);
+        let after = client.store.stats().unwrap().reclaimable_bytes;
+        assert_eq!(after - before, would.freed_bytes, "{path}");
+        assert_eq!(would.files, 1);
+    }
+    let root = packhold::domain::would_free(&client.store, &address("")).unwrap();
+    assert_eq!((root.files, root.freed_bytes), (0, 0));
+    assert_eq!(client.gc().live_bytes, 20_000, "the package");
+}

@@ -9,6 +9,7 @@
 //! its sync holes are punched. Nothing waits for a client: what a slow one holds is freed another time.
 
 mod barrier;
+mod explain;
 mod guards;
 mod holds;
 mod mark;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(super) use barrier::Barrier;
+pub use explain::{ChunkUse, ContentUse, Explained, WouldFree};
 pub use guards::Pins;
 pub(super) use guards::Space;
 pub use threshold::GcAt;

@@ -17,7 +17,10 @@ impl Core {
         mutation: &Mutation,
     ) -> Result<(), IndexError> {
         if let Mutation::Freed(freed) = mutation {
-            tables.drop_chunks(&self.freed_rows(freed))?;
+            let rows = self.freed_rows(freed);
+            tables.drop_chunks(&rows)?;
+            // They were in the table, unless the index failed and was replayed since.
+            self.recent.write().forget(&rows);
         }
         tables.apply(mutation)
     }
