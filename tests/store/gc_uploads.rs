@@ -10,7 +10,10 @@ use packhold::domain;
 use packhold::store::{Ingest, Ingested};
 
 use crate::support::client::{Client, Clock, new_sim, open, upload};
+use crate::support::crash::images;
+use crate::support::history::{History, assert_survives};
 use crate::support::noise::{Noise, noise};
+use crate::support::sim::Op;
 
 fn with_gone() -> (Client, Vec<u8>) {
     let client = open(&new_sim(), &Clock::at(1_000));
@@ -183,4 +186,58 @@ fn uploads_deletes_and_reads_beside_reclaiming() {
         );
     }
     client.assert_clean();
+}
+
+// The plug is pulled while uploads share what is being freed, and holes are punched beside them. What
+// was acknowledged must be there, whatever chunk it came to share at the last moment.
+#[test]
+fn crash_images_of_uploads_beside_reclaiming_hold_what_was_acknowledged() {
+    let (sim, history) = (new_sim(), History::default());
+    let start = sim.image();
+    let client = open(&sim, &Clock::at(1_000));
+    let running = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while running.load(Ordering::Relaxed) {
+                client.gc();
+            }
+        });
+        let workers: Vec<_> = (0..3_u64)
+            .map(|worker| {
+                let (client, sim, history) = (&client, &sim, &history);
+                scope.spawn(move || {
+                    let mut choice = Noise::new(2_000 + worker);
+                    let path = format!("/w{worker}");
+                    for _ in 0..8 {
+                        assert!(history.put(client, sim, &path, mixed(&mut choice)));
+                        if choice.below(2) == 0 {
+                            assert!(history.delete(client, sim, &path));
+                        }
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = workers.into_iter().map(ScopedJoinHandle::join).collect();
+        running.store(false, Ordering::Relaxed);
+        assert!(ended.iter().all(Result::is_ok), "a worker failed");
+    });
+    client.assert_clean();
+    drop(client);
+    let log = sim.log();
+    let holes = log.iter().filter(|op| matches!(op, Op::Punch(..))).count();
+    assert!(holes > 0, "nothing was punched");
+    let (mut made, mut tried) = (0_usize, 0_u32);
+    images(&start, &log, 8, |image| {
+        made += 1;
+        // They are many, and much alike.
+        if !made.is_multiple_of(7) {
+            return;
+        }
+        let allowed = history.allowed(&log, image.at);
+        let what = format!("crash behind operation {}", image.at);
+        assert_survives(image.bytes, &allowed, &what);
+        tried += 1;
+    });
+    println!("crash images of uploads beside reclaiming tried: {tried}, losses: 0");
+    assert!(tried > 50, "only {tried} images");
 }

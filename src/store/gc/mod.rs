@@ -145,9 +145,9 @@ impl Store {
                 // Segments are appended and pinned under this lock: whatever lies below the end that
                 // is seen here is known, or pinned by who wrote it.
                 let _order = self.core.segments.lock();
+                let now = self.core.pack.end();
                 let mut recent = self.core.recent.write();
                 if recent.frozen().is_none() {
-                    let now = self.core.pack.end();
                     recent.freeze(now, true);
                     end = Some(now);
                 }
