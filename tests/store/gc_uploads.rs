@@ -84,6 +84,35 @@ fn what_is_being_proven_is_not_freed() {
     client.assert_clean();
 }
 
+// The commit that frees some chunks is on its way to the disk, when an upload comes that has them. The
+// index still leads to them. An upload that shared them would end up as a file of holes.
+#[test]
+fn what_is_about_to_be_freed_is_not_shared() {
+    let sim = new_sim();
+    let client = open(&sim, &Clock::at(1_000));
+    let bytes = noise(1, 200_000);
+    client.put("/gone", &bytes);
+    client.put("/other", &noise(2, 50_000));
+    client.delete("/gone");
+    let (reached, go) = sim.hold_freeing();
+    std::thread::scope(|scope| {
+        let freeing = scope.spawn(|| client.gc());
+        reached.recv().expect("something is freed");
+        let ingest = pushed(client.store.ingest(Wanted::Md5), &bytes);
+        let ingested = ingest.finish().unwrap();
+        assert_eq!(ingested.new_bytes, 200_000, "nothing of it is shared");
+        go.send(()).expect("the sync waits");
+        assert_eq!(freeing.join().unwrap().freed_bytes, 200_000);
+        finish(&client, ingested);
+    });
+    assert_eq!(client.get("/new").unwrap(), bytes);
+    client.assert_clean();
+    drop(client);
+    let client = open(&sim, &Clock::at(2_000));
+    assert_eq!(client.get("/new").unwrap(), bytes);
+    client.assert_clean();
+}
+
 #[test]
 fn what_an_abandoned_upload_wrote_is_freed() {
     let (client, _) = with_gone();

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
 use packhold::format::header::PackHeader;
@@ -85,6 +86,8 @@ struct State {
     holes: BTreeSet<u64>,
     /// Bytes that the file may take on the disk.
     capacity: Option<u64>,
+    /// Told when the commit is to be synced that frees bytes of records; and what it waits for then.
+    gate: Option<(Sender<()>, Receiver<()>)>,
 }
 
 /// The simulated medium; clones share it.
@@ -166,6 +169,15 @@ impl Sim {
         self.0.lock().faults.clear();
     }
 
+    /// The next sync of a commit that frees bytes of records tells that it is there, and waits to be
+    /// told to go on.
+    pub fn hold_freeing(&self) -> (Receiver<()>, Sender<()>) {
+        let (tell, told) = channel();
+        let (go, goes) = channel();
+        self.0.lock().gate = Some((tell, goes));
+        (told, go)
+    }
+
     /// Says how many bytes the file may take on the disk.
     pub fn set_capacity(&self, capacity: Option<u64>) {
         self.0.lock().capacity = capacity;
@@ -200,6 +212,16 @@ impl State {
             self.faults.remove(at);
         }
         Some(failure)
+    }
+
+    /// Whether the last write was that of a commit that begins with a `Freed` with records.
+    fn is_freeing(&self) -> bool {
+        let Some(Op::Write(_, bytes)) = self.log.last() else {
+            return false;
+        };
+        // Behind the frame and the head of the commit: tag, version, flags, length, how many records.
+        let mutation = bytes.get(72 + 64..).unwrap_or_default();
+        mutation.starts_with(&[40, 0, 1, 1]) && mutation.get(8).is_some_and(|count| *count > 0)
     }
 
     /// Bytes of disk that a file of this length takes.
@@ -264,6 +286,18 @@ impl Sink for Sim {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let gate = {
+            let mut state = self.0.lock();
+            match state.is_freeing() {
+                true => state.gate.take(),
+                false => None,
+            }
+        };
+        if let Some((tell, goes)) = gate {
+            // Whoever does not wait any more has failed already.
+            let _waits = tell.send(());
+            let _told = goes.recv();
+        }
         let mut state = self.0.lock();
         if let Some(failure) = state.due(Call::Sync) {
             state.log.push(Op::FailedSync);
