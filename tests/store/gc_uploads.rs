@@ -100,9 +100,9 @@ fn what_is_about_to_be_freed_is_not_shared() {
         reached.recv().expect("something is freed");
         let ingest = pushed(client.store.ingest(Wanted::Md5), &bytes);
         let ingested = ingest.finish().unwrap();
-        assert_eq!(ingested.new_bytes, 200_000, "nothing of it is shared");
         go.send(()).expect("the sync waits");
         assert_eq!(freeing.join().unwrap().freed_bytes, 200_000);
+        assert_eq!(ingested.new_bytes, 200_000, "nothing of it is shared");
         finish(&client, ingested);
     });
     assert_eq!(client.get("/new").unwrap(), bytes);
