@@ -52,6 +52,12 @@ counters! {
     SHARED_BYTES
     /// Bytes sent in downloads.
     SENT_BYTES
+    /// Runs of reclaiming that went through.
+    GC_RUNS
+    /// Bytes of chunks and manifests freed.
+    FREED_BYTES
+    /// Bytes of the pack given back to the file system.
+    PUNCHED_BYTES
     /// Requests answered.
     REQUESTS
     /// Connections closed because others wanted their place.

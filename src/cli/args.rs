@@ -11,7 +11,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
 use super::selftest::Selftest;
 use crate::http::public_url;
-use crate::store::AsOf;
+use crate::store::{AsOf, GcAt};
 
 pub use connections::ConnectionArgs;
 pub use limits::LimitArgs;
@@ -54,6 +54,8 @@ pub enum Command {
     Stats(Stats),
     /// Check every checksum, digest and row.
     Verify(Verify),
+    /// Give back the space of what nothing needs any more.
+    Gc(Gc),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
     /// Bring a copy of the store up to date, or make one; what is served goes on being served.
@@ -133,6 +135,10 @@ pub struct Serve {
     /// What connections may cost.
     #[command(flatten)]
     pub connections: ConnectionArgs,
+    /// Give space back by itself once so much of the chunk bytes is reclaimable: a share like 10%, a
+    /// number of bytes, or off.
+    #[arg(long, env = "PACKHOLD_GC_AT", default_value = "10%", value_parser = gc_at)]
+    pub gc_at: GcAt,
     /// A proxy stands in front: X-Forwarded-For, -Host and -Proto are believed, the last word of each.
     #[arg(long, env = "PACKHOLD_TRUST_PROXY", action = ArgAction::SetTrue)]
     pub trust_proxy: bool,
@@ -225,6 +231,23 @@ pub struct Verify {
     pub json: bool,
 }
 
+/// `packhold gc`.
+#[derive(Debug, clap::Args)]
+pub struct Gc {
+    /// The store, closed.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Ask the server with this URL instead.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Only tell what would be freed.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// A running server to ask.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RemoteArgs {
@@ -253,7 +276,12 @@ pub struct Reindex {
     pub accept_rollback: bool,
 }
 
-/// A number of bytes: `1048576`, `1024K`, `1M`.
+/// A share, a number of bytes with or without unit, or `off`.
+fn gc_at(text: &str) -> Result<GcAt, String> {
+    bytes(text).map(GcAt::Bytes).or_else(|_| text.parse())
+}
+
+/// A time, or a sequence number.
 fn as_of(text: &str) -> Result<AsOf, String> {
     if let Ok(seq) = text.parse() {
         return Ok(AsOf::Seq(seq));
@@ -265,6 +293,7 @@ fn as_of(text: &str) -> Result<AsOf, String> {
     Ok(AsOf::Time(ms))
 }
 
+/// A number of bytes: `1048576`, `1024K`, `1M`.
 fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),

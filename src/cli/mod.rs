@@ -4,6 +4,7 @@ mod accounts;
 mod args;
 mod backup;
 mod descriptors;
+mod gc;
 mod reindex;
 mod remote;
 mod report;
@@ -88,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Gc(args) => gc::run(&args),
         Command::Reindex(args) => reindex::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Follow(args) => backup::follow(&args),

@@ -66,6 +66,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         no_auth: args.no_auth,
         auto_create: args.auto_create,
         zone,
+        gc_at: args.gc_at,
         public_url: args.public_url.clone(),
         behind_proxy: args.trust_proxy,
         limits: args.limits.limits(),

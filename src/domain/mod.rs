@@ -5,6 +5,7 @@ pub mod auth;
 pub mod blocks;
 mod delete;
 mod error;
+mod freeing;
 mod lookup;
 pub mod nodes;
 pub mod packages;
@@ -23,6 +24,7 @@ pub mod users;
 
 pub use delete::delete;
 pub use error::DomainError;
+pub use freeing::would_free;
 pub use lookup::{Address, Entry, FileEntry, entry, file, folder, is_live, repository};
 pub use place::MayCreate;
 pub use selection::{Selected, Selection, select};

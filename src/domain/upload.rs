@@ -13,7 +13,7 @@ use crate::digest::Wanted;
 use crate::format::Sha256;
 use crate::format::meta::{Blob, Mutation, Node, NodeKind, Relocated};
 use crate::index::Rows;
-use crate::store::{Ids, Ingest, Ingested, Store, StoreError};
+use crate::store::{Ids, Ingest, Ingested, Pins, Store, StoreError};
 
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -212,9 +212,7 @@ pub fn check(rows: &dyn Rows, upload: &Upload, now_ms: u64) -> Result<(), Domain
 pub fn begin(store: &Store, upload: &Upload, size: Option<u64>) -> Result<Ingest, DomainError> {
     let known = upload.declared.sha256.as_deref().and_then(from_hex);
     if let Some(sha256) = known
-        && let Some(blob) = store.rows()?.blob(&sha256)?
-        && size.is_none_or(|size| size == blob.size)
-        && let Some(proof) = store.prove(blob)?
+        && let Some(proof) = store.prove(&sha256, size)?
     {
         return Ok(proof);
     }
@@ -254,6 +252,12 @@ pub(super) struct Content {
     pub(super) relocated: Vec<Relocated>,
     /// The store knows the content, but cannot read what it has of it.
     pub(super) replaces: bool,
+    /// Hold the content until it is in its place.
+    #[expect(
+        dead_code,
+        reason = "it is there to be dropped with the rest, and not before"
+    )]
+    pub(super) pins: Pins,
 }
 
 impl Content {
@@ -264,6 +268,7 @@ impl Content {
             new_bytes: ingested.new_bytes,
             relocated: ingested.relocated,
             replaces: ingested.replaces,
+            pins: ingested.pins,
         })
     }
 

@@ -19,7 +19,7 @@ use crate::domain::blocks::{Digesting, Open};
 use crate::domain::quota::Usage;
 use crate::format::meta::Mutation;
 use crate::index::Rows;
-use crate::store::{Budget, Ids, Store, StoreError};
+use crate::store::{Budget, GcAt, Ids, Store, StoreError};
 
 /// Repositories measured at once.
 const MEASURED_AT_ONCE: usize = 2;
@@ -37,6 +37,10 @@ pub struct Config {
     pub zone: TimeZone,
     /// How often what is gone is swept.
     pub sweep_every: Duration,
+    /// How often it is looked whether space can be given back.
+    pub gc_every: Duration,
+    /// How much must be reclaimable for that.
+    pub gc_at: GcAt,
     /// What the service is called from outside, as [`super::public_url`] gives it; without it, links
     /// begin with the `Host` that a request names.
     pub public_url: Option<String>,
@@ -63,6 +67,8 @@ impl Default for Config {
             auto_create: true,
             zone: TimeZone::UTC,
             sweep_every: Duration::from_secs(10),
+            gc_every: Duration::from_mins(10),
+            gc_at: GcAt::Percent(10),
             public_url: None,
             behind_proxy: false,
             failed_logins: auth::Limits::default(),

@@ -20,6 +20,7 @@ mod download;
 mod entry_names;
 mod error;
 mod folder;
+mod gc;
 mod generic;
 mod held;
 mod json;

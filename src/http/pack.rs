@@ -46,6 +46,8 @@ pub async fn lacking(app: Arc<App>, request: Request) -> Result<Response, ApiErr
         if stretch.left() > 0 || Instant::now() >= until {
             return Ok(answer(&request, stretch));
         }
+        // Nothing can be punched while it lives.
+        drop(stretch);
         sleep(LOOK_EVERY).await;
     }
 }

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::app::App;
 use super::connections::{Answered, Connection, Connections, Limits, Watched, watch};
 use super::error::ApiError;
+use super::gc;
 use super::request::{Origin, TraceId, expects_continue};
 use super::routes::routes;
 use super::sweep;
@@ -55,6 +56,7 @@ Content-Length: 73\r\n\
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let connections = Connections::new(limits(&app));
     let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
+    let reclaiming = tokio::spawn(gc::background(Arc::clone(&app)));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -72,6 +74,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     }
     drop(listener);
     sweeping.abort();
+    reclaiming.abort();
     tracing::info!(connections = connections.count(), "shutting down");
     connections.end();
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.gone())

@@ -15,6 +15,7 @@ mod place;
 mod recent;
 mod row;
 mod rows;
+mod space;
 mod tables;
 mod walk;
 
@@ -25,4 +26,5 @@ pub use place::{Place, Shelf};
 pub use recent::Recent;
 pub use row::{Checkpoint, Prefix, prefix};
 pub use rows::{Counts, Expiry, Rank, Rows};
+pub use space::{BlockKey, NodeKey};
 pub use tables::{Reader, Tables};

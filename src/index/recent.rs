@@ -35,6 +35,31 @@ impl Recent {
         self.active.get(key).or_else(frozen).copied()
     }
 
+    /// Forgets chunks that were freed, each only if it is known to lie at this very place.
+    pub fn forget(&mut self, rows: &[(Prefix, u64)]) {
+        let frozen = self.frozen.as_ref().map(|(frozen, _)| frozen);
+        let in_frozen = frozen.is_some_and(|all| rows.iter().any(|(k, v)| all.get(k) == Some(v)));
+        for (key, offset) in rows {
+            if self.active.get(key) == Some(offset) {
+                self.active.remove(key);
+            }
+        }
+        if let Some((frozen, _)) = self.frozen.as_mut().filter(|_| in_frozen) {
+            let frozen = Arc::make_mut(frozen);
+            for (key, offset) in rows {
+                if frozen.get(key) == Some(offset) {
+                    frozen.remove(key);
+                }
+            }
+        }
+    }
+
+    /// Whether a row of the frozen generation was forgotten since it was frozen.
+    pub fn is_forgotten(&self, key: &Prefix) -> bool {
+        let frozen = self.frozen.as_ref();
+        frozen.is_some_and(|(frozen, _)| !frozen.contains_key(key))
+    }
+
     /// Freezes the active generation, if it is full (or, with `now`, not empty) and the one before
     /// it is written. `upto`: the chunks of all segments below it are in here or in the table.
     pub fn freeze(&mut self, upto: u64, now: bool) {
@@ -84,6 +109,11 @@ mod tests {
         let (rows, upto) = recent.frozen().unwrap();
         assert_eq!((rows.len(), upto), (1, 100), "one at a time");
         assert_eq!(recent.get(&[1; 16]), Some(10), "still found");
+        recent.forget(&[([2; 16], 41), ([9; 16], 1)]);
+        assert_eq!(recent.get(&[2; 16]), Some(40), "that is elsewhere");
+        assert!(!recent.is_forgotten(&[1; 16]));
+        recent.forget(&[([1; 16], 10)]);
+        assert!(recent.is_forgotten(&[1; 16]) && recent.get(&[1; 16]).is_none());
         recent.thawed();
         assert_eq!(recent.get(&[1; 16]), None);
         assert_eq!((recent.len(), recent.get(&[2; 16])), (1, Some(40)));

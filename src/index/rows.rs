@@ -9,8 +9,8 @@ use super::row::{Checkpoint, Prefix, unseal, unseal_bytes};
 use super::tables::{Bytes, CHECKPOINT, NEXT_NODE, NEXT_PACKAGE, Source};
 use crate::format::Sha256;
 use crate::format::meta::{
-    AccessKey, AccessToken, Blob, Block, Grant, Node, NodeId, NodeKind, Package, Project, Quota,
-    Relocated, Repo, Row, Session, SessionId, Token, User,
+    AccessKey, AccessToken, Blob, Block, FreedRecord, Grant, Node, NodeId, NodeKind, Package,
+    Project, Quota, Relocated, Repo, Row, Session, SessionId, Token, User,
 };
 
 /// Where nodes come in the order of a folder: folders before files, each by name.
@@ -146,6 +146,10 @@ pub trait Rows {
     fn chunk(&self, key: &Prefix) -> Result<Option<u64>, IndexError>;
     /// Where an intact copy of the damaged payload at a pack offset lies.
     fn relocated(&self, from: u64) -> Result<Option<Relocated>, IndexError>;
+    /// What was given back of the record whose frame lies at a pack offset.
+    fn freed(&self, record: u64) -> Result<Option<FreedRecord>, IndexError>;
+    /// At most `limit` records with freed bytes that are still to be punched, behind `after`.
+    fn pending_punches(&self, after: u64, limit: usize) -> Result<Vec<u64>, IndexError>;
 }
 
 impl<S: Source> Rows for S {
@@ -409,6 +413,16 @@ impl<S: Source> Rows for S {
     fn relocated(&self, from: u64) -> Result<Option<Relocated>, IndexError> {
         let row = self.relocated().get(from)?;
         one("relocated", &[&from.to_le_bytes()], row)
+    }
+
+    fn freed(&self, record: u64) -> Result<Option<FreedRecord>, IndexError> {
+        let row = self.freed().get(record)?;
+        one("freed", &[&record.to_le_bytes()], row)
+    }
+
+    fn pending_punches(&self, after: u64, limit: usize) -> Result<Vec<u64>, IndexError> {
+        let rows = self.pending_punch().range(after.saturating_add(1)..)?;
+        rows.take(limit).map(|row| Ok(row?.0.value())).collect()
     }
 }
 

@@ -7,9 +7,10 @@ use redb::{
 
 use super::IndexError;
 use super::row::{Checkpoint, Prefix, seal_bytes};
+use crate::format::Sha256;
 
 /// Changes with every change of a table or row; an index of another schema is rebuilt.
-pub(super) const SCHEMA: u64 = 4;
+pub(super) const SCHEMA: u64 = 6;
 
 /// A row: see [`super::row`].
 pub(super) type Bytes = &'static [u8];
@@ -21,11 +22,15 @@ macro_rules! tables {
         /// All tables of a write transaction. Reads see what was applied before.
         pub struct Tables<'t> {
             $($(#[$doc])+ pub(super) $field: Table<'t, $key, $value>,)+
+            /// Contents that rows came to refer to, if somebody wants to know.
+            pub(super) noted: Option<Vec<Sha256>>,
         }
 
         /// A snapshot of the index.
         pub struct Reader {
             $($(#[$doc])+ pub(super) $field: ReadOnlyTable<$key, $value>,)+
+            /// See [`Reader::keep`].
+            pub(super) kept: Option<Box<dyn Send + Sync>>,
         }
 
         impl<'t> Tables<'t> {
@@ -35,6 +40,7 @@ macro_rules! tables {
                         let table = TableDefinition::<$key, $value>::new(stringify!($field));
                         txn.open_table(table)?
                     },)+
+                    noted: None,
                 })
             }
         }
@@ -46,6 +52,7 @@ macro_rules! tables {
                         let table = TableDefinition::<$key, $value>::new(stringify!($field));
                         txn.open_table(table)?
                     },)+
+                    kept: None,
                 })
             }
         }
@@ -114,6 +121,10 @@ tables! {
     package_names: u64 => Bytes;
     /// Offset of a damaged payload → where an intact copy lies.
     relocated: u64 => Bytes;
+    /// Offset of a record → what was given back of it.
+    freed: u64 => Bytes;
+    /// Offsets of records in which freed bytes are still to be punched.
+    pending_punch: u64 => ();
 }
 
 /// Calls `$visit!(field)` for every table that must be the same in two indexes of one pack.
@@ -140,6 +151,7 @@ macro_rules! each_derived_table {
         $visit!(package_sets);
         $visit!(package_names);
         $visit!(relocated);
+        $visit!(freed);
     };
 }
 pub(super) use each_derived_table;

@@ -282,6 +282,14 @@ impl Pack {
         self.syncer.wait(tail.position.offset)
     }
 
+    /// Waits until everything below `upto`, which must be written, is durable.
+    ///
+    /// # Errors
+    /// [`PackError::Poisoned`].
+    pub fn sync_upto(&self, upto: u64) -> Result<(), PackError> {
+        self.syncer.wait(upto)
+    }
+
     /// The place behind the last commit that was appended.
     pub fn position(&self) -> Position {
         self.log.lock().position

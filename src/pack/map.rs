@@ -51,8 +51,9 @@ impl AsRef<[u8]> for Slice {
         // SAFETY: `start + len` was checked against the area's length and the written end of the
         // file when the slice was made. The bytes below the written end are never changed while a
         // slice of them lives: the log is append-only, it is only truncated to the start of a
-        // record that was never published, and holes are punched only where no reader is. The
-        // file is locked exclusively against other processes.
+        // record that was never published, and holes are punched only in what was freed, which no
+        // slice that anybody keeps leads to (the store's guards see to that). The file is locked
+        // exclusively against other processes.
         unsafe {
             std::slice::from_raw_parts(self.area.map.as_ptr().wrapping_add(self.start), self.len)
         }

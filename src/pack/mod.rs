@@ -20,6 +20,7 @@ mod error;
 mod file;
 mod map;
 mod open;
+mod punch;
 mod sink;
 mod syncer;
 
@@ -27,4 +28,5 @@ pub use appender::Tail;
 pub use error::PackError;
 pub use file::{complete, incomplete};
 pub use open::{Medium, Opened, Pack};
+pub use punch::punch;
 pub use sink::{Sink, Source};

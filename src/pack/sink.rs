@@ -32,7 +32,8 @@ pub trait Sink: Send + Sync {
     /// `StorageFull`, `Unsupported`, or any other.
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
 
-    /// Gives the blocks of a range back to the file system; it reads as zeros afterwards.
+    /// Gives the blocks of a range back to the file system; it reads as zeros afterwards. May run
+    /// beside everything else: it only touches what nobody reads or writes any more.
     ///
     /// # Errors
     /// Any.

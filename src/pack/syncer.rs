@@ -22,6 +22,10 @@ struct State {
     synced: u64,
     /// Somebody wants everything below to be durable.
     wanted: u64,
+    /// Syncs that were asked for whatever is written: those of punched holes.
+    asked: u64,
+    /// Those of them that were made.
+    served: u64,
     poison: Option<String>,
     stop: bool,
 }
@@ -102,6 +106,26 @@ impl Syncer {
         }
     }
 
+    /// Makes durable whatever was done to the file before, though nothing was appended.
+    ///
+    /// # Errors
+    /// [`PackError::Poisoned`] when a sync failed, now or earlier.
+    pub fn sync_now(&self) -> Result<(), PackError> {
+        let mut state = self.shared.state.lock();
+        state.asked = state.asked.saturating_add(1);
+        let ticket = state.asked;
+        loop {
+            if let Some(reason) = &state.poison {
+                return Err(PackError::Poisoned(reason.clone()));
+            }
+            if state.served >= ticket {
+                return Ok(());
+            }
+            self.shared.work.notify_one();
+            self.shared.done.wait(&mut state);
+        }
+    }
+
     /// Refuses all writes from now on.
     pub fn poison(&self, reason: String) {
         let mut state = self.shared.state.lock();
@@ -121,16 +145,19 @@ fn run(shared: &Shared, sink: &dyn Sink) {
         if state.stop || state.poison.is_some() {
             return;
         }
-        if state.wanted <= state.synced {
+        if state.wanted <= state.synced && state.asked <= state.served {
             shared.work.wait(&mut state);
             continue;
         }
         // ORDER: the goal is read before the sync begins; what is written during it may be missed.
-        let goal = state.written;
+        let (goal, asked) = (state.written, state.asked);
         let result = parking_lot::MutexGuard::unlocked(&mut state, || sink.sync());
         metrics::SYNCS.add(1);
         match result {
-            Ok(()) => state.synced = state.synced.max(goal),
+            Ok(()) => {
+                state.synced = state.synced.max(goal);
+                state.served = state.served.max(asked);
+            }
             Err(error) => {
                 let reason = format!("a sync of the pack failed: {error}");
                 tracing::error!(%error, "sync of the pack failed; writes are refused from now on");

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::StoreError;
 use super::core::Core;
+use super::gc::Pins;
 use super::manifests::Pieces;
 use crate::format::codec;
 use crate::format::manifest::Piece;
@@ -21,9 +22,24 @@ const WINDOW_PIECES: usize = 1024;
 /// against its CRC as a whole.
 pub struct BlobReader {
     core: Arc<Core>,
+    /// Holds the content, for as long as the reader or bytes of it live.
+    pins: Pins,
     pieces: Pieces,
     at: u64,
     end: u64,
+}
+
+/// Bytes of the map that hold the content which they are a part of: they are sent when the reader may
+/// be gone.
+struct Kept {
+    bytes: Bytes,
+    _pins: Pins,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Pieces that lie one behind the other in the pack.
@@ -40,8 +56,11 @@ impl BlobReader {
         manifest: &ManifestRef,
         range: std::ops::Range<u64>,
     ) -> Self {
+        let pins = core.space.guard();
+        pins.hold(manifest);
         Self {
             core,
+            pins,
             pieces: Pieces::new(manifest),
             at: range.start,
             end: range.end,
@@ -82,7 +101,13 @@ impl BlobReader {
         for run in runs {
             self.read_run(&run, &mut window)?;
         }
-        Ok(window)
+        let keep = |bytes| {
+            Bytes::from_owner(Kept {
+                bytes,
+                _pins: self.pins.clone(),
+            })
+        };
+        Ok(window.into_iter().map(keep).collect())
     }
 
     /// Reads and checks a run; as one slice, unless something in it is damaged.

@@ -50,7 +50,8 @@ pub(super) fn only_frees(mutation: &Mutation) -> bool {
         | Mutation::UserDelete(_)
         | Mutation::PackageDelete(_)
         | Mutation::AccessTokenDelete(_)
-        | Mutation::AccessKeyDelete(_) => true,
+        | Mutation::AccessKeyDelete(_)
+        | Mutation::Freed(_) => true,
         Mutation::ProjectPut(_)
         | Mutation::RepoPut(_)
         | Mutation::NodePut(_)
@@ -76,6 +77,10 @@ pub(super) trait Job: Send {
     /// Decides; no mutations when the change refuses itself. May be asked again, when the group
     /// that it was in could not be written.
     fn check(&mut self, rows: &dyn Rows, ids: &mut Ids) -> Vec<Mutation>;
+    /// Records whose freed bytes are punched: a change of the index alone.
+    fn punched(&self) -> &[u64] {
+        &[]
+    }
     /// Tells what became of it.
     fn done(self: Box<Self>, result: Result<(), StoreError>);
 }
@@ -122,7 +127,13 @@ where
 
     fn done(self: Box<Self>, result: Result<(), StoreError>) {
         // A failed group comes before a refusal: it may rest on what the group would have changed.
-        let Self { done, decision, .. } = *self;
+        let Self {
+            check,
+            done,
+            decision,
+        } = *self;
+        // What it held for the change is let go before anybody hears of it.
+        drop(check);
         let outcome = result.and_then(|()| match decision {
             Decision::Made(value) => Ok(Ok(value)),
             Decision::Refused(refusal) => Ok(Err(refusal)),
@@ -130,5 +141,24 @@ where
             Decision::None => Err(StoreError::Closed),
         });
         done(outcome);
+    }
+}
+
+/// Freed bytes of these records are punched, and that is durable.
+pub(super) struct Punched(pub(super) Vec<u64>);
+
+impl Job for Punched {
+    fn check(&mut self, _: &dyn Rows, _: &mut Ids) -> Vec<Mutation> {
+        Vec::new()
+    }
+
+    fn punched(&self) -> &[u64] {
+        &self.0
+    }
+
+    fn done(self: Box<Self>, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "punched holes are not noted, and will be punched again");
+        }
     }
 }

@@ -7,6 +7,7 @@ use roaring::RoaringTreemap;
 
 use super::StoreError;
 use super::core::Core;
+use super::gc::Pins;
 use crate::format::manifest::Piece;
 use crate::format::record::{FRAME_BYTES, Frame, Kind};
 use crate::format::segment::{ENTRY_BYTES, Entry};
@@ -53,11 +54,12 @@ pub(super) enum Found {
 }
 
 impl Core {
-    /// Looks for a chunk.
+    /// Looks for a chunk, and pins it.
     pub(super) fn find_chunk(
         &self,
         reader: &Reader,
         sha256: &Sha256,
+        pins: &Pins,
     ) -> Result<Option<Found>, StoreError> {
         let key = prefix(sha256);
         let recent = self.recent.read().get(&key);
@@ -74,8 +76,18 @@ impl Core {
         if codec::check(entry.codec).is_err() {
             return Ok(None);
         }
+        // No row leads to a freed chunk; but that takes one more look-up to be sure of.
+        if !pins.claim(payload) || is_freed(reader, own, &entry)? {
+            return Ok(None);
+        }
         let piece = entry.piece(payload);
-        if self.is_sound(&piece) || self.relocated(reader, &piece)?.is_some() {
+        if self.is_sound(&piece) {
+            return Ok(Some(Found::Sound(piece)));
+        }
+        if let Some(to) = reader.relocated(payload)?
+            && pins.claim(to.to)
+            && self.relocated(reader, &piece)?.is_some()
+        {
             return Ok(Some(Found::Sound(piece)));
         }
         Ok(Some(Found::Damaged(payload)))
@@ -158,4 +170,11 @@ impl Core {
         };
         Ok(self.read_piece(&copy))
     }
+}
+
+/// Whether the chunk of the entry at `own` was freed.
+pub(super) fn is_freed(reader: &Reader, own: u64, entry: &Entry) -> Result<bool, StoreError> {
+    let table = entry.table_offset(own).unwrap_or(own);
+    let freed = reader.freed(table.saturating_sub(FRAME_BYTES as u64))?;
+    Ok(freed.is_some_and(|freed| freed.has(usize::from(entry.index))))
 }

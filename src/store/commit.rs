@@ -8,12 +8,12 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::StoreError;
-use super::change::{Change, Decision, Ids, Job, Outcome, only_frees};
+use super::change::{Change, Decision, Ids, Job, Outcome, Punched, only_frees};
 use super::core::Core;
+use super::failure::{Failure, GroupError};
 use crate::format::meta::Mutation;
 use crate::index::{Batch, Checkpoint, Index, IndexError, Prefix, Rows, Tables};
 use crate::metrics;
-use crate::pack::PackError;
 
 /// Changes in one commit at most.
 const GROUP_CHANGES: usize = 1024;
@@ -69,6 +69,15 @@ impl Committer {
         };
         if let Some(Message::Job(job)) = refused {
             job.done(Err(StoreError::Closed));
+        }
+    }
+
+    /// Notes that freed bytes of these records are punched, for good.
+    pub(super) fn punched(&self, records: Vec<u64>) {
+        let job = Message::Job(Box::new(Punched(records)));
+        if let Some(queue) = self.queue.lock().as_ref() {
+            // If it is lost they are punched once more at the next opening.
+            let _ended = queue.send(job);
         }
     }
 
@@ -230,7 +239,7 @@ impl Worker {
         let mut count = 0;
         self.in_batch(false, |worker, tables| {
             let freeing = &mut worker.freeing;
-            let mutations = check_some(jobs, tables, freeing).map_err(GroupError::Before)?;
+            let mutations = check_some(&core, jobs, tables, freeing).map_err(GroupError::Before)?;
             count = mutations.len() as u64;
             if mutations.is_empty() {
                 return Ok(());
@@ -303,7 +312,13 @@ impl Worker {
             return Ok(false);
         };
         let end = flushing.rows.len().min(flushing.next + SLICE_ROWS);
-        tables.put_chunks(&flushing.rows[flushing.next..end])?;
+        {
+            let recent = self.core.recent.read();
+            let rows = flushing.rows[flushing.next..end].iter().copied();
+            let rows: Vec<_> = rows.filter(|(key, _)| !recent.is_forgotten(key)).collect();
+            drop(recent);
+            tables.put_chunks(&rows)?;
+        }
         flushing.next = end;
         self.since_checkpoint += 1;
         let last = end == flushing.rows.len();
@@ -384,6 +399,7 @@ impl Worker {
 /// Runs the checks of jobs, each seeing what those before it change, and applies what they decide,
 /// until they make a full group. Notes of each job that was taken whether it only frees space.
 fn check_some(
+    core: &Core,
     jobs: &mut [Box<dyn Job>],
     tables: &mut Tables<'_>,
     freeing: &mut Vec<bool>,
@@ -391,11 +407,14 @@ fn check_some(
     let mut ids = Ids::from(tables.next_node()?);
     let mut all = Vec::new();
     let mut bytes = 0;
+    core.barrier.watch(tables);
     for job in jobs {
         let mutations = job.check(tables, &mut ids);
+        tables.punched(job.punched())?;
         freeing.push(mutations.iter().all(only_frees));
         for mutation in mutations {
-            tables.apply(&mutation)?;
+            core.apply(tables, &mutation)?;
+            core.barrier.note(tables, &mutation);
             bytes += mutation.encoded_len();
             all.push(mutation);
         }
@@ -417,68 +436,4 @@ fn drain(first: Box<dyn Job>, jobs: &Receiver<Message>) -> (Vec<Box<dyn Job>>, b
         }
     }
     (group, false)
-}
-
-/// Why a group failed, and on which side of the commit record.
-#[derive(Debug, thiserror::Error)]
-enum GroupError {
-    /// Writes are forbidden, and nothing was written.
-    #[error(transparent)]
-    Refused(PackError),
-    /// The pack failed while the commit was written or synced.
-    #[error(transparent)]
-    Pack(#[from] PackError),
-    /// The index failed, and nothing was written to the pack.
-    #[error(transparent)]
-    Before(IndexError),
-    /// The index failed, and the pack may hold the commit.
-    #[error(transparent)]
-    After(IndexError),
-    #[error("the store is closed")]
-    Closed,
-}
-
-impl GroupError {
-    fn is_full(&self) -> bool {
-        matches!(self, Self::Pack(error) if error.is_full())
-    }
-}
-
-/// A group's failure, to be told to each of its changes.
-enum Failure {
-    Full,
-    Refused(String),
-    InDoubt(String),
-    /// The index failed and is to be replaced.
-    Index(String, Doubt),
-}
-
-/// Whether the pack may hold the commit of a failed group.
-#[derive(Clone, Copy)]
-enum Doubt {
-    None,
-    Some,
-}
-
-impl Failure {
-    fn of(error: GroupError) -> Self {
-        match error {
-            GroupError::Pack(error) if error.is_full() => Self::Full,
-            // The sync failed, or the write did and could perhaps not be taken back: the commit
-            // may or may not be on the disk.
-            GroupError::Pack(error) => Self::InDoubt(error.to_string()),
-            GroupError::Refused(error) => Self::Refused(error.to_string()),
-            GroupError::Before(error) => Self::Index(error.to_string(), Doubt::None),
-            GroupError::After(error) => Self::Index(error.to_string(), Doubt::Some),
-            GroupError::Closed => Self::Refused(error.to_string()),
-        }
-    }
-
-    fn error(&self) -> StoreError {
-        match self {
-            Self::Full => StoreError::Full,
-            Self::Refused(why) | Self::Index(why, Doubt::None) => StoreError::Refused(why.clone()),
-            Self::InDoubt(why) | Self::Index(why, Doubt::Some) => StoreError::InDoubt(why.clone()),
-        }
-    }
 }

@@ -13,12 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::StoreError;
 use super::core::Store;
+use super::gc::freed_ranges;
 use crate::format::Sha256;
 use crate::format::header::{HEADER_BYTES, PackHeader};
-use crate::format::scan::{self, Position};
+use crate::format::meta::Mutation;
+use crate::format::scan::{self, Position, Record};
 use crate::index::Rows;
 use crate::pack::{self, Medium, PackError, Sink, Source};
 
@@ -27,8 +30,37 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// Bytes appended to a copy between two syncs.
 const UNSYNCED_BYTES: u64 = 64 << 20;
 
-/// A stretch of a pack, in pieces of a mebibyte.
+/// Transfers to copies that run. Nothing is punched meanwhile: what is freed behind the last commit that
+/// is sent is alive in the copy.
+#[derive(Clone, Default)]
+pub(super) struct Transfers(Arc<Mutex<usize>>);
+
+/// A transfer; it ends when dropped.
+struct Transfer(Transfers);
+
+impl Transfers {
+    fn begin(&self) -> Transfer {
+        *self.0.lock() += 1;
+        Transfer(self.clone())
+    }
+
+    /// Does what must not be done beside a transfer, of which none begins meanwhile; `None` when one
+    /// runs.
+    pub(super) fn unless_any<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let running = self.0.lock();
+        (*running == 0).then(work)
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        *self.0.0.lock() -= 1;
+    }
+}
+
+/// A stretch of a pack, in pieces of a mebibyte. Nothing is punched while it lives.
 pub struct Stretch {
+    _transfer: Option<Transfer>,
     source: Arc<dyn Source>,
     at: u64,
     end: u64,
@@ -78,12 +110,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn lacking(&self, copy: Option<&CopyEnd>) -> Result<Option<Stretch>, StoreError> {
-        // What the index covers is synced.
+        // ORDER: begun before it is seen where the log ends. What the index covers is synced.
+        let transfer = self.core.transfers.begin();
         let durable = self.core.reader()?.checkpoint()?;
         let end = durable.map_or(HEADER_BYTES as u64, |durable| durable.position.offset);
         let source = self.core.pack.source();
         let pack_id = self.core.pack.header().pack_id;
-        Ok(stretch(source, &pack_id, copy, end))
+        let found = stretch(source, &pack_id, copy, end);
+        Ok(found.map(|stretch| Stretch {
+            _transfer: Some(transfer),
+            ..stretch
+        }))
     }
 }
 
@@ -100,7 +137,12 @@ fn stretch(
             (found.chain == copy.chain && found.offset <= end).then_some(found.offset)?
         }
     };
-    Some(Stretch { source, at, end })
+    Some(Stretch {
+        _transfer: None,
+        source,
+        at,
+        end,
+    })
 }
 
 /// A pack that is not served: a copy, or what is copied from.
@@ -202,6 +244,7 @@ impl Copy {
         self.medium.source.publish(end);
         pack::complete(&self.path)?;
         self.end = found?;
+        self.punch(before)?;
         let taken = taken?;
         match taken == end {
             true => Ok(end - before),
@@ -210,6 +253,32 @@ impl Copy {
                 why: "what came does not continue the copy".to_owned(),
             }),
         }
+    }
+
+    /// Gives the space back that commits behind `from` have freed, as far as the file system can.
+    fn punch(&self, from: u64) -> Result<(), StoreError> {
+        let (view, pack_id) = (self.medium.source.as_ref(), &self.header.pack_id);
+        let mut ranges = Vec::new();
+        let end = self.end.offset;
+        scan::replay::<_, StoreError>(view, pack_id, from, end, |record| {
+            if let Record::Commit(_, _, mutations) = record {
+                for mutation in mutations {
+                    let Mutation::Freed(freed) = mutation else {
+                        continue;
+                    };
+                    let records = freed.records.iter();
+                    ranges.extend(records.flat_map(|one| freed_ranges(view, pack_id, one)));
+                }
+            }
+            Ok(())
+        })?;
+        for range in ranges {
+            if let Err(error) = pack::punch(self.medium.sink.as_ref(), &range) {
+                tracing::warn!(%error, "freed space is not given back to the file system");
+                return Ok(());
+            }
+        }
+        sync(self.medium.sink.as_ref(), end)
     }
 
     /// Writes pieces behind the end; gives where they end.

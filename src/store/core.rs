@@ -11,6 +11,8 @@ use super::change::{Ids, Outcome};
 use super::chunker::Chunker;
 use super::chunks::Checked;
 use super::commit::Committer;
+use super::copies::Transfers;
+use super::gc::{Barrier, Pins, Space};
 use super::ingest::Ingest;
 use super::leaves::Join;
 use super::manifests::Pieces;
@@ -33,6 +35,13 @@ pub(super) struct Core {
     /// Held while a segment is appended and its chunks are made known.
     pub(super) segments: Mutex<()>,
     pub(super) checked: Mutex<Checked>,
+    /// What must not be freed, and what is about to be.
+    pub(super) space: Arc<Space>,
+    /// What commits refer to while reclaiming looks for what nothing refers to.
+    pub(super) barrier: Barrier,
+    /// Held by whoever reclaims or verifies: a chunk that is freed meanwhile would look damaged.
+    pub(super) upkeep: Mutex<()>,
+    pub(super) transfers: Transfers,
     pub(super) budget: Budget,
     pub(super) chunker: Chunker,
     /// Where whole-file digests are computed beside the chunking.
@@ -41,17 +50,37 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// A snapshot of the index.
+    /// A snapshot of the index; until it is dropped nothing is freed that it leads to.
     pub(super) fn reader(&self) -> Result<Reader, StoreError> {
         let index = self.index.read();
         let index = index
             .as_ref()
             .ok_or_else(|| StoreError::Refused("the index is being replaced".to_owned()))?;
-        index.reader().map_err(|error| {
+        // ORDER: held before the snapshot is taken.
+        let hold = self.space.holds.hold();
+        let reader = index.reader().inspect_err(|_| {
             // Every upload reads first: if only failed writes replaced the index, none would come.
             self.index_failed.store(true, Ordering::Relaxed);
-            error.into()
-        })
+        })?;
+        Ok(reader.keep(Box::new(hold)))
+    }
+
+    /// The content of a digest, held by `pins`, if the store has it soundly; and whether it has it at
+    /// all.
+    pub(super) fn hold_sound(
+        &self,
+        sha256: &Sha256,
+        pins: &Pins,
+    ) -> Result<(Option<Blob>, bool), StoreError> {
+        // The snapshot holds the content until it is pinned.
+        let reader = self.reader()?;
+        let Some(blob) = reader.blob(sha256)? else {
+            return Ok((None, false));
+        };
+        pins.hold(&blob.manifest);
+        drop(reader);
+        let sound = self.is_sound_blob(&blob)?;
+        Ok((sound.then_some(blob), true))
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -91,7 +120,8 @@ impl Store {
         &self.report
     }
 
-    /// A snapshot of the metadata.
+    /// A snapshot of the metadata. Not to be kept while waiting for a client: nothing is freed as
+    /// long as it lives.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -105,17 +135,25 @@ impl Store {
         Ingest::new(Arc::clone(&self.core), wanted)
     }
 
-    /// Takes in bytes that are said to be those of `blob`, only to prove it; `None` when the
-    /// stored copy is not sound, so that the bytes are needed. Reads what was not read lately.
+    /// Takes in bytes that are said to be those of the content `sha256`, only to prove it; `None`
+    /// when the store does not hold it soundly, or not in this `size`, so that the bytes are needed.
+    /// Reads what was not read lately.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn prove(&self, blob: Blob) -> Result<Option<Ingest>, StoreError> {
-        let sound = self.core.is_sound_blob(&blob)?;
-        Ok(sound.then(|| Ingest::proof(Arc::clone(&self.core), blob)))
+    pub fn prove(&self, sha256: &Sha256, size: Option<u64>) -> Result<Option<Ingest>, StoreError> {
+        let pins = self.core.space.guard();
+        let known = self.core.reader()?.blob(sha256)?;
+        if known.is_none_or(|blob| size.is_some_and(|size| size != blob.size)) {
+            return Ok(None);
+        }
+        let (sound, _) = self.core.hold_sound(sha256, &pins)?;
+        Ok(sound.map(|blob| Ingest::proof(Arc::clone(&self.core), blob, pins)))
     }
 
-    /// Reads the bytes `range` of a content.
+    /// Reads the bytes `range` of a content. Whoever looked it up keeps the snapshot ([`Store::rows`])
+    /// until this returns; from then on the reader holds the content, and so do the bytes that it
+    /// gives.
     #[must_use]
     pub fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> BlobReader {
         let range = range.start.min(blob.size)..range.end.min(blob.size);
@@ -128,7 +166,7 @@ impl Store {
         Ingest::block(Arc::clone(&self.core), wanted, whole)
     }
 
-    /// Reads a block.
+    /// Reads a block; as for [`Store::read`].
     #[must_use]
     pub fn read_block(&self, block: &Block) -> BlobReader {
         BlobReader::new(Arc::clone(&self.core), &block.manifest, 0..block.size)
@@ -140,15 +178,15 @@ impl Store {
         Join::new(Arc::clone(&self.core))
     }
 
-    /// A content with this digest that the store holds soundly. Reads what was not read lately.
+    /// A content with this digest that the store holds soundly, held until the pins are dropped.
+    /// Reads what was not read lately.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn sound_blob(&self, sha256: &Sha256) -> Result<Option<Blob>, StoreError> {
-        let Some(blob) = self.core.reader()?.blob(sha256)? else {
-            return Ok(None);
-        };
-        Ok(self.core.is_sound_blob(&blob)?.then_some(blob))
+    pub fn sound_blob(&self, sha256: &Sha256) -> Result<Option<(Blob, Pins)>, StoreError> {
+        let pins = self.core.space.guard();
+        let (sound, _) = self.core.hold_sound(sha256, &pins)?;
+        Ok(sound.map(|blob| (blob, pins)))
     }
 
     /// The memory that uploads may buffer.

@@ -15,13 +15,14 @@ use super::budget::Grant;
 use super::chunks::Found;
 use super::core::Core;
 use super::digests::{DigestLane, Hashers};
+use super::gc::Pins;
 use super::leaves::{LEAF_PIECES, ManifestWriter};
 use super::segments::Draft;
 use crate::digest::{Digests, Hasher, Wanted, sha256};
 use crate::format::codec;
 use crate::format::manifest::Piece;
 use crate::format::meta::{Blob, ManifestRef, Relocated};
-use crate::index::{Reader, Rows};
+use crate::index::Reader;
 use crate::metrics;
 
 /// A file of which nothing was new so far is probably known as a whole, and then needs no manifest.
@@ -42,7 +43,7 @@ pub struct Ingest {
 }
 
 /// What an upload became.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Ingested {
     /// Digests of the bytes that came. For a proof only sha256 and size are computed.
     pub digests: Digests,
@@ -54,6 +55,8 @@ pub struct Ingested {
     pub relocated: Vec<Relocated>,
     /// The store knows the content, but cannot read what it has of it: `blob` is to take its place.
     pub replaces: bool,
+    /// Hold the content; to be kept until the commit is made.
+    pub pins: Pins,
 }
 
 /// What a block of a file became.
@@ -68,10 +71,14 @@ pub struct IngestedBlock {
     pub relocated: Vec<Relocated>,
     /// The digests of the file up to the end of the block, if those up to its start were given.
     pub whole: Option<Hasher>,
+    /// See [`Ingested::pins`].
+    pub pins: Pins,
 }
 
 struct Lane {
     core: Arc<Core>,
+    /// Hold what the upload found and wrote.
+    pins: Pins,
     /// Bytes that do not yet make a chunk; fewer than the largest one has.
     carry: Vec<u8>,
     draft: Draft,
@@ -90,26 +97,25 @@ struct Lane {
 
 impl Ingest {
     pub(super) fn new(core: Arc<Core>, wanted: Wanted) -> Self {
-        Self {
-            digests: Some(DigestLane::new(Hashers::new(wanted, None))),
-            lane: Lane::new(core),
-            proof: None,
-        }
+        Self::block(core, wanted, None)
     }
 
     /// Takes in a block of a file; `whole` are the digests of the file up to it.
     pub(super) fn block(core: Arc<Core>, wanted: Wanted, whole: Option<Hasher>) -> Self {
+        let pins = core.space.guard();
         Self {
             digests: Some(DigestLane::new(Hashers::new(wanted, whole))),
-            lane: Lane::new(core),
+            lane: Lane::new(core, pins),
             proof: None,
         }
     }
 
-    pub(super) fn proof(core: Arc<Core>, blob: Blob) -> Self {
+    /// Takes in bytes that are said to be `blob`, which `pins` hold.
+    pub(super) fn proof(core: Arc<Core>, blob: Blob, pins: Pins) -> Self {
         Self {
+            digests: Some(DigestLane::new(Hashers::new(Wanted::Sha256Only, None))),
+            lane: Lane::new(core, pins),
             proof: Some(blob),
-            ..Self::new(core, Wanted::Sha256Only)
         }
     }
 
@@ -143,18 +149,20 @@ impl Ingest {
                 new_bytes: 0,
                 relocated: Vec::new(),
                 replaces: false,
+                pins: self.lane.pins,
             });
         }
         self.lane.push(&Bytes::new(), true)?;
         let digests = digests.finish()?.own.finish();
-        let known = self.lane.core.reader()?.blob(&digests.sha256)?;
         // Without a look at the old manifest and the chunks that it names (which may lie twice), an
         // upload of the same bytes would not mend a file whose manifest is damaged.
-        let (blob, replaces) = match known {
-            Some(blob) if self.lane.core.is_sound_blob(&blob)? => (blob, false),
-            known => {
+        let Lane { core, pins, .. } = &self.lane;
+        let (sound, known) = core.hold_sound(&digests.sha256, pins)?;
+        let (blob, replaces) = match sound {
+            Some(blob) => (blob, false),
+            None => {
                 let manifest = self.lane.manifest.finish(&self.lane.core)?;
-                (digests.blob(manifest), known.is_some())
+                (digests.blob(manifest), known)
             }
         };
         metrics::SHARED_BYTES.add(digests.size.saturating_sub(self.lane.new_bytes));
@@ -164,6 +172,7 @@ impl Ingest {
             new_bytes: self.lane.new_bytes,
             relocated: self.lane.relocated,
             replaces,
+            pins: self.lane.pins,
         })
     }
 }
@@ -185,18 +194,20 @@ impl Ingest {
             new_bytes: self.lane.new_bytes,
             relocated: self.lane.relocated,
             whole,
+            pins: self.lane.pins,
         })
     }
 }
 
 impl Lane {
-    fn new(core: Arc<Core>) -> Self {
+    fn new(core: Arc<Core>, pins: Pins) -> Self {
         Self {
             core,
+            manifest: ManifestWriter::new(pins.clone()),
+            pins,
             carry: Vec::new(),
             draft: Draft::default(),
             draft_since: None,
-            manifest: ManifestWriter::default(),
             held: None,
             unplaced: Vec::new(),
             healing: Vec::new(),
@@ -258,7 +269,7 @@ impl Lane {
         let len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
         let place = match self.draft.find(&digest) {
             Some(place) => place,
-            None => match self.core.find_chunk(reader, &digest)? {
+            None => match self.core.find_chunk(reader, &digest, &self.pins)? {
                 Some(Found::Sound(piece)) if piece.raw_len == len => {
                     self.manifest.push(piece);
                     return Ok(());
@@ -322,7 +333,7 @@ impl Lane {
         if self.draft.is_empty() {
             return Ok(());
         }
-        let places = self.core.append_segment(&mut self.draft)?;
+        let places = self.core.append_segment(&mut self.draft, &self.pins)?;
         for (piece, place) in self.unplaced.drain(..) {
             let (offset, entry) = places[place];
             let piece = &mut self.manifest.pieces[piece];

@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::core::Core;
+use super::gc::Pins;
 use super::manifests::{List, Top};
 use crate::digest::{Digests, sha256};
 use crate::format::manifest::{self, Child, PAGE_ENTRIES, Piece};
@@ -16,8 +17,9 @@ const INLINE_PIECES: usize = 16;
 const SMALL_PIECES: u32 = 127;
 
 /// The manifest of a content, as far as it is known.
-#[derive(Default)]
 pub(super) struct ManifestWriter {
+    /// Holds what it refers to.
+    pins: Pins,
     /// Pieces of the leaf in hand; ends count from its start.
     pub(super) pieces: Vec<Piece>,
     leaf_bytes: u64,
@@ -26,6 +28,16 @@ pub(super) struct ManifestWriter {
 }
 
 impl ManifestWriter {
+    pub(super) fn new(pins: Pins) -> Self {
+        Self {
+            pins,
+            pieces: Vec::new(),
+            leaf_bytes: 0,
+            leaves: Vec::new(),
+            size: 0,
+        }
+    }
+
     /// Takes in the next piece; its end is set here.
     pub(super) fn push(&mut self, piece: Piece) {
         self.size += u64::from(piece.raw_len);
@@ -42,10 +54,10 @@ impl ManifestWriter {
             return Ok(());
         }
         let leaf = manifest::encode(&self.pieces, &core.pack.header().pack_id, sha256);
-        let frame = core.pack.append(Kind::Leaf, &leaf.pages, &[])?;
+        let leaf_offset = core.append_pages(Kind::Leaf, &leaf.pages, &self.pins)?;
         self.leaves.push(Child {
             end: self.size,
-            leaf_offset: frame.offset,
+            leaf_offset,
             leaf_tag: leaf.tag,
             leaf_entries: leaf.entries,
         });
@@ -70,9 +82,9 @@ impl ManifestWriter {
         }
         self.write_leaf(core)?;
         let root = manifest::encode(&self.leaves, &pack_id, sha256);
-        let frame = core.pack.append(Kind::Root, &root.pages, &[])?;
+        let offset = core.append_pages(Kind::Root, &root.pages, &self.pins)?;
         Ok(ManifestRef::Root {
-            offset: frame.offset,
+            offset,
             tag: root.tag,
             entries: root.entries,
         })
@@ -81,6 +93,7 @@ impl ManifestWriter {
     /// Goes on with the bytes of a block: its leaves are taken over as they lie in the pack, small
     /// ones are merged.
     fn append(&mut self, core: &Core, block: &Block) -> Result<(), StoreError> {
+        self.pins.hold(&block.manifest);
         match Top::new(&block.manifest) {
             Top::Empty => Ok(()),
             Top::Leaf(list) => self.merge(core, &list),
@@ -146,13 +159,11 @@ pub struct Join {
 
 impl Join {
     pub(super) fn new(core: std::sync::Arc<Core>) -> Self {
-        Self {
-            core,
-            manifest: ManifestWriter::default(),
-        }
+        let manifest = ManifestWriter::new(core.space.guard());
+        Self { core, manifest }
     }
 
-    /// Takes in the next block.
+    /// Takes in the next block; the snapshot that it was found in is still there.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when its manifest cannot be read.
@@ -160,11 +171,12 @@ impl Join {
         self.manifest.append(&self.core, block)
     }
 
-    /// The content, to be put into a commit. `digests` are those of all bytes.
+    /// The content, to be put into a commit, and what holds it until then. `digests` are those of all
+    /// bytes.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when the blocks do not come to as many bytes as the digests.
-    pub fn finish(mut self, digests: &Digests) -> Result<Blob, StoreError> {
+    pub fn finish(mut self, digests: &Digests) -> Result<(Blob, Pins), StoreError> {
         if self.manifest.size != digests.size {
             return Err(StoreError::Damaged {
                 offset: 0,
@@ -174,6 +186,7 @@ impl Join {
                 ),
             });
         }
-        Ok(digests.blob(self.manifest.finish(&self.core)?))
+        let manifest = self.manifest.finish(&self.core)?;
+        Ok((digests.blob(manifest), self.manifest.pins))
     }
 }

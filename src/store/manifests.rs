@@ -73,7 +73,7 @@ impl List {
     }
 
     /// Offset of the record, for messages; 0 for an inline list.
-    fn offset(&self) -> u64 {
+    pub(super) fn offset(&self) -> u64 {
         match self.place {
             Place::Inline(_) => 0,
             Place::Record(offset) => offset,

@@ -3,11 +3,12 @@
 //! **Order of a write** (`// ORDER:` comments mark it in the code): append segments and leaves →
 //! append the commit → sync → commit the index transaction → acknowledge.
 //!
-//! **Locks**, in the order in which they may be taken: `Core::segments` → `Core::index` → the
-//! pack's log → the syncer's state. `Core::recent` and `Core::checked` are leaves: nothing is locked
-//! while one of them is held. None is held across I/O, but `segments` and the log for their own
-//! append, and `index`, for reading, by the committer through its transaction, sync included: only
-//! the committer itself ever takes it for writing, to replace a failed index.
+//! **Locks**, in the order in which they may be taken: `Core::upkeep` → `Core::segments` →
+//! `Core::index` → the pack's log → the syncer's state. `Core::recent`, `Core::checked`,
+//! `Core::barrier` and those of guards and holds are leaves: nothing is locked while one of them is
+//! held. None is held across I/O, but `upkeep` by who reclaims or verifies, `segments` and the log
+//! for their own append, and `index`, for reading, by the committer through its transaction, sync
+//! included: only the committer itself ever takes it for writing, to replace a failed index.
 
 mod blobs;
 mod budget;
@@ -19,10 +20,13 @@ mod copies;
 mod core;
 mod digests;
 mod error;
+mod failure;
+mod gc;
 mod ingest;
 mod leaves;
 mod manifests;
 mod open;
+mod replay;
 mod segments;
 mod stats;
 mod verify;
@@ -34,6 +38,7 @@ pub use chunker::Chunker;
 pub use copies::{Copy, CopyEnd, Stretch};
 pub use core::Store;
 pub use error::StoreError;
+pub use gc::{ChunkUse, ContentUse, Explained, GcAt, GcOptions, GcReport, Pins, WouldFree};
 pub use ingest::{Ingest, Ingested, IngestedBlock};
 pub use leaves::Join;
 pub use open::{Access, AsOf, Clock, OpenReport, Options, Progress, index_path};

@@ -1,4 +1,4 @@
-//! Opening a store: index checkpoint, survey of the pack, replay of what lies behind.
+//! Opening a store: index checkpoint, survey of the pack; what lies behind is replayed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,14 @@ use super::budget::Budget;
 use super::chunker::Chunker;
 use super::chunks::Checked;
 use super::commit::Committer;
+use super::copies::Transfers;
 use super::core::{Core, Store};
+use super::gc::{Barrier, Space};
+use crate::format::PackId;
 use crate::format::header::{Chunking, PackHeader};
-use crate::format::scan::{self, Damage, Position, Record, Survey};
-use crate::format::{PackId, segment};
-use crate::index::{Batch, Checkpoint, Index, IndexError, Place, Prefix, Recent, prefix};
+use crate::format::scan::{self, Damage, Prefix, Survey};
+use crate::index::{Checkpoint, Index, IndexError, Place, Recent};
 use crate::pack::{Medium, Pack};
-
-/// Mutations replayed in one index transaction.
-const REPLAY_MUTATIONS: u64 = 20_000;
 
 /// Tells the time, Unix milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -116,7 +115,7 @@ pub struct OpenReport {
     /// Damaged places of the log. With a damaged frame or commit the store is open for reading
     /// only; a damaged segment table costs no more than finding its chunks again.
     pub corrupt: Vec<Damage>,
-    chunks_upto: u64,
+    pub(super) chunks_upto: u64,
 }
 
 impl Store {
@@ -149,13 +148,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open_on(
-        mut medium: Medium,
+        medium: Medium,
         mut place: Place,
         mut options: Options,
     ) -> Result<Self, StoreError> {
-        if let Some(moment) = options.as_of {
-            let pack_id = medium.header()?.pack_id;
-            medium = as_of(medium, &pack_id, moment)?;
+        if options.as_of.is_some() {
             place = Place::Memory;
             options.access = Access::ReadOnly;
         }
@@ -169,7 +166,11 @@ impl Store {
         })
     }
 
-    fn open_once(medium: Medium, mut place: Place, options: Options) -> Result<Self, StoreError> {
+    fn open_once(
+        mut medium: Medium,
+        mut place: Place,
+        options: Options,
+    ) -> Result<Self, StoreError> {
         let header = medium.header()?;
         let mut index = index_at(&mut place, options.index_cache_bytes, Index::open)?;
         let mut covered = index.checkpoint().unwrap_or_else(|error| {
@@ -187,10 +188,13 @@ impl Store {
         };
         let len = medium.source.len();
         let progress = Arc::clone(&options.progress);
-        let survey = scan::survey(medium.source.as_ref(), &header.pack_id, from, |at| {
+        let mut survey = scan::survey(medium.source.as_ref(), &header.pack_id, from, |at| {
             progress("reading the log", at, len);
         })
         .map_err(StoreError::from)?;
+        if let Some(moment) = options.as_of {
+            medium = as_of(medium, &header.pack_id, moment, &mut survey)?;
+        }
         if usable.is_none() {
             refuse_ruin(covered.as_ref(), &survey, &options)?;
         }
@@ -235,25 +239,37 @@ impl Store {
     fn start(core: Core, report: OpenReport) -> Result<Self, StoreError> {
         let core = Arc::new(core);
         let committer = Committer::start(Arc::clone(&core), report.chunks_upto)?;
-        Ok(Self {
+        let store = Self {
             core,
             committer: Arc::new(committer),
             report: Arc::new(report),
-        })
+        };
+        store.punch_pending();
+        Ok(store)
     }
 }
 
-/// The medium as it was at a moment.
-fn as_of(medium: Medium, pack_id: &PackId, moment: AsOf) -> Result<Medium, StoreError> {
-    let found = scan::last_commit(
-        medium.source.as_ref(),
-        pack_id,
-        |frame, head| match moment {
-            AsOf::Seq(seq) => frame.seq <= seq,
-            AsOf::Time(ms) => head.time_ms <= ms,
-        },
-    )?;
+/// The medium, and what was found of it, as it was at a moment. It is judged by what came later: chunks
+/// of that time may have been given back since.
+fn as_of(
+    medium: Medium,
+    pack_id: &PackId,
+    moment: AsOf,
+    survey: &mut Survey,
+) -> Result<Medium, StoreError> {
+    let log = Prefix {
+        view: medium.source.as_ref(),
+        len: survey.end.offset,
+    };
+    let found = scan::last_commit(&log, pack_id, |frame, head| match moment {
+        AsOf::Seq(seq) => frame.seq <= seq,
+        AsOf::Time(ms) => head.time_ms <= ms,
+    })?;
     let found = found.ok_or(StoreError::BeforeHistory)?;
+    survey.end = found;
+    survey.proven = found.offset;
+    survey.torn = None;
+    survey.corrupt.retain(|damage| damage.offset < found.offset);
     Ok(medium.until(found.offset))
 }
 
@@ -345,156 +361,13 @@ impl Core {
             recent: RwLock::new(Recent::default()),
             segments: Mutex::new(()),
             checked: Mutex::new(Checked::new()),
+            space: Arc::new(Space::default()),
+            barrier: Barrier::default(),
+            upkeep: Mutex::new(()),
+            transfers: Transfers::default(),
             budget: Budget::new(options.ingest_memory_bytes),
             lanes,
             options,
         })
-    }
-
-    /// Applies the commits between `from` and `end` to the index, and the segments below
-    /// `chunks_end`, where the log may already be longer, to the recent chunks.
-    fn replay(
-        &self,
-        index: &Index,
-        from: &Checkpoint,
-        end: Position,
-        chunks_end: u64,
-        report: &mut OpenReport,
-    ) -> Result<Checkpoint, StoreError> {
-        let mut replay = Replay {
-            core: self,
-            index,
-            from: *from,
-            covered: *from,
-            waiting: Vec::new(),
-            waiting_mutations: 0,
-        };
-        let start = from.chunks_upto.min(from.position.offset);
-        let view = self.pack.view();
-        let damages = scan::replay(
-            view,
-            &self.pack.header().pack_id,
-            start,
-            chunks_end,
-            |record| replay.record(record, end.offset, report),
-        )?;
-        for damage in damages {
-            if !report
-                .corrupt
-                .iter()
-                .any(|known| known.offset == damage.offset)
-            {
-                report.corrupt.push(damage);
-            }
-        }
-        replay.covered.position = end;
-        replay.write(report.replayed_commits > 0 && index.has_room())?;
-        report.chunks_upto = replay.covered.chunks_upto;
-        Ok(replay.covered)
-    }
-
-    /// Drops the index, opens it anew and replays what it misses of the commits up to `end`, behind
-    /// which a commit may lie whose sync failed.
-    pub(super) fn reopen_index(&self, end: Position) -> Result<Checkpoint, StoreError> {
-        // Nothing may be appended to a segment's place in `recent` while it is filled anew.
-        let _order = self.segments.lock();
-        // Until it is complete it lacks acknowledged changes: better no answers than old ones.
-        *self.index.write() = None;
-        *self.recent.write() = Recent::default();
-        let cache = self.options.index_cache_bytes;
-        let mut index = Index::open(&self.place, cache)?;
-        if index.checkpoint().is_err() {
-            drop(index);
-            index = Index::fresh(&self.place, cache)?;
-        }
-        let header = self.pack.header();
-        let start = Checkpoint {
-            pack_id: header.pack_id,
-            position: Position::start(&header.encode()),
-            chunks_upto: crate::format::header::HEADER_BYTES as u64,
-        };
-        let from = index.checkpoint()?.unwrap_or(start);
-        let upto = self.pack.end();
-        let covered = self.replay(&index, &from, end, upto, &mut OpenReport::default())?;
-        *self.index.write() = Some(index);
-        Ok(covered)
-    }
-}
-
-/// A replay in progress.
-struct Replay<'c> {
-    core: &'c Core,
-    index: &'c Index,
-    from: Checkpoint,
-    covered: Checkpoint,
-    waiting: Vec<crate::format::meta::Mutation>,
-    waiting_mutations: u64,
-}
-
-impl Replay<'_> {
-    fn record(
-        &mut self,
-        record: Record,
-        end: u64,
-        report: &mut OpenReport,
-    ) -> Result<(), StoreError> {
-        match record {
-            Record::Segment(frame, entries) if frame.offset >= self.from.chunks_upto => {
-                let mut recent = self.core.recent.write();
-                for (_, own, entry) in segment::layout(&frame, entries) {
-                    recent.insert(prefix(&entry.sha256), own);
-                }
-                recent.freeze(frame.next_offset(), false);
-                if recent.frozen().is_some() {
-                    drop(recent);
-                    self.write(self.index.has_room())?;
-                }
-            }
-            Record::Commit(frame, head, mutations)
-                if (self.from.position.offset..end).contains(&frame.offset) =>
-            {
-                report.replayed_commits += u64::from(!mutations.is_empty());
-                self.waiting_mutations += mutations.len() as u64;
-                self.waiting.extend(mutations);
-                self.covered.position = Position {
-                    offset: frame.next_offset(),
-                    seq: frame.seq.saturating_add(1),
-                    chain: head.chain,
-                    commit: frame.offset,
-                    sealed: head.mutations == 0,
-                };
-                if self.waiting_mutations >= REPLAY_MUTATIONS {
-                    self.write(false)?;
-                }
-            }
-            _ => return Ok(()),
-        }
-        (self.core.options.progress)("rebuilding the index", self.covered.position.offset, end);
-        Ok(())
-    }
-
-    /// Writes what waits into the index.
-    fn write(&mut self, durable: bool) -> Result<(), StoreError> {
-        let frozen = self.core.recent.read().frozen();
-        let batch: Batch = self.index.begin()?;
-        {
-            let mut tables = batch.tables()?;
-            for mutation in self.waiting.drain(..) {
-                tables.apply(&mutation)?;
-            }
-            if let Some((rows, upto)) = &frozen {
-                let mut rows: Vec<(Prefix, u64)> = rows.iter().map(|(k, v)| (*k, *v)).collect();
-                rows.sort_unstable();
-                tables.put_chunks(&rows)?;
-                self.covered.chunks_upto = *upto;
-            }
-            tables.set_checkpoint(&self.covered)?;
-        }
-        batch.commit(durable)?;
-        self.waiting_mutations = 0;
-        if frozen.is_some() {
-            self.core.recent.write().thawed();
-        }
-        Ok(())
     }
 }

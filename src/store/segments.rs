@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::StoreError;
 use super::core::Core;
+use super::gc::Pins;
 use crate::format::record::Kind;
 use crate::format::segment::{self, Entry, MAX_ENTRIES};
 use crate::format::{Sha256, codec};
@@ -71,10 +72,11 @@ impl Draft {
 
 impl Core {
     /// Writes a draft, empties it, and gives its entries and where their payloads lie. From now on
-    /// its chunks are found by other uploads.
+    /// its chunks are found by other uploads. They are pinned.
     pub(super) fn append_segment(
         &self,
         draft: &mut Draft,
+        pins: &Pins,
     ) -> Result<Vec<(u64, Entry)>, StoreError> {
         let draft = std::mem::take(draft);
         let mut table = Vec::with_capacity(draft.entries.len() * segment::ENTRY_BYTES);
@@ -84,10 +86,12 @@ impl Core {
             // log that is seen under it.
             let _order = self.segments.lock();
             let frame = self.pack.append(Kind::Segment, &table, &draft.payloads)?;
+            // ORDER: pinned before anybody who sees it below the end of the log could free it.
             let mut recent = self.recent.write();
             let mut places = Vec::with_capacity(draft.entries.len());
             for (payload, own, entry) in segment::layout(&frame, draft.entries) {
                 recent.insert(crate::index::prefix(&entry.sha256), own);
+                pins.pin(payload);
                 places.push((payload, entry));
             }
             recent.freeze(frame.next_offset(), false);
@@ -95,5 +99,19 @@ impl Core {
         };
         self.pack.throttle()?;
         Ok(places)
+    }
+
+    /// Writes the pages of a leaf or root, pinned; gives the offset of its frame.
+    pub(super) fn append_pages(
+        &self,
+        kind: Kind,
+        pages: &[u8],
+        pins: &Pins,
+    ) -> Result<u64, StoreError> {
+        // Under the same lock as segments, and for the same reason.
+        let _order = self.segments.lock();
+        let frame = self.pack.append(kind, pages, &[])?;
+        pins.pin(frame.offset);
+        Ok(frame.offset)
     }
 }

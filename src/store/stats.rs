@@ -13,7 +13,10 @@ use crate::format::header::HEADER_BYTES;
 use crate::format::meta::NodeKind;
 use crate::format::record::Kind;
 use crate::format::scan;
-use crate::index::Rows;
+use crate::index::{Reader, Rows};
+
+/// Blocks read at once.
+const SLICE_BLOCKS: usize = 1024;
 
 /// Figures of a store. Field names are part of the interface (`stats --json`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,8 +41,12 @@ pub struct Stats {
     pub index_bytes: u64,
     /// `logical_bytes / stored_bytes`; 1 for an empty store.
     pub dedup_ratio: f64,
-    /// Chunk bytes in the pack that none of them needs.
+    /// Chunk bytes in the pack that nothing needs, and that reclaiming gives back, but for what
+    /// uploads and downloads hold.
     pub reclaimable_bytes: u64,
+    /// Chunk bytes that were given back.
+    #[serde(default)]
+    pub freed_bytes: u64,
 }
 
 impl Store {
@@ -91,7 +98,13 @@ impl Store {
         stats.pack_allocated_bytes = core.pack.allocated()?;
         stats.index_bytes = core.place.size();
         stats.dedup_ratio = ratio(stats.logical_bytes, stats.stored_bytes);
-        stats.reclaimable_bytes = payload_bytes(core)?.saturating_sub(stats.stored_bytes);
+        let kept_bytes = kept_bytes(core, &reader, &mut seen)?;
+        let (payload_bytes, freed_bytes) = payload_bytes(core, &reader)?;
+        stats.freed_bytes = freed_bytes;
+        stats.reclaimable_bytes = payload_bytes
+            .saturating_sub(freed_bytes)
+            .saturating_sub(stats.stored_bytes)
+            .saturating_sub(kept_bytes);
         Ok(stats)
     }
 }
@@ -105,8 +118,37 @@ fn ratio(logical: u64, stored: u64) -> f64 {
     }
 }
 
-/// Sum of the payloads of all segments: reads the frames only.
-fn payload_bytes(core: &Core) -> Result<u64, StoreError> {
+/// Chunk bytes that no file needs, but a block of an upload, or a damaged chunk in whose place they are.
+fn kept_bytes(core: &Core, reader: &Reader, seen: &mut RoaringTreemap) -> Result<u64, StoreError> {
+    let (mut sum, mut after) = (0, None);
+    loop {
+        let blocks = reader.block_slice(after, SLICE_BLOCKS)?;
+        let Some((last, _)) = blocks.last() else {
+            break;
+        };
+        after = Some(*last);
+        for (_, block) in &blocks {
+            let mut pieces = Pieces::new(&block.manifest);
+            let mut at = 0;
+            while at < block.size {
+                let (start, piece) = pieces.at(core, at)?;
+                if seen.insert(piece.pack_offset) {
+                    sum += u64::from(piece.stored_len);
+                }
+                at = start + u64::from(piece.raw_len);
+            }
+        }
+    }
+    for copy in reader.every_relocated()? {
+        if seen.insert(copy.to) {
+            sum += u64::from(copy.stored_len);
+        }
+    }
+    Ok(sum)
+}
+
+/// Sums of the payloads of all segments, and of those that were freed: reads the frames only.
+fn payload_bytes(core: &Core, reader: &Reader) -> Result<(u64, u64), StoreError> {
     let mut sum = 0;
     let pack_id = &core.pack.header().pack_id;
     scan::each_frame::<_, StoreError>(
@@ -121,5 +163,13 @@ fn payload_bytes(core: &Core) -> Result<u64, StoreError> {
             Ok(())
         },
     )?;
-    Ok(sum)
+    let mut freed_bytes = 0;
+    reader.each_freed::<StoreError>(|freed| {
+        // Of a leaf or root there are no chunks.
+        if !freed.chunks.is_empty() {
+            freed_bytes += freed.bytes;
+        }
+        Ok(())
+    })?;
+    Ok((sum, freed_bytes))
 }

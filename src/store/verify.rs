@@ -9,17 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::blobs::BlobReader;
+use super::chunks::is_freed;
 use super::core::{Core, Store};
 use crate::digest::{Hasher, Wanted, sha256};
 use crate::format::Sha256;
 use crate::format::meta::{Blob, Mutation, NodeId, NodeKind, Relocated};
-use crate::format::record::Frame;
+use crate::format::record::{Frame, Kind};
 use crate::format::scan::{self, Damage, Position, Prefix, Record};
 use crate::format::segment::Entry;
-use crate::index::{Index, Rank, Reader, Rows, prefix};
+use crate::index::{self, Index, Rank, Reader, Rows, prefix};
 
 /// Lines of each kind in a report at most.
 const MAX_LINES: usize = 1000;
+/// Chunks without a row that are looked into at most.
+const MAX_UNKNOWN: usize = 1 << 16;
 
 /// A file whose content cannot be read as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +77,8 @@ struct Run<'s> {
     bad: HashMap<u64, Sha256>,
     /// All damaged payloads.
     bad_offsets: RoaringTreemap,
+    /// Chunks that no row leads to: prefix, and where the entry and the payload lie.
+    unknown: Vec<(index::Prefix, u64, u64)>,
 }
 
 impl Store {
@@ -83,6 +88,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it could not be done; what is damaged is in the report.
     pub fn verify(&self, repair: bool) -> Result<VerifyReport, StoreError> {
+        // What is freed meanwhile would look damaged.
+        let _upkeep = self.core.upkeep.lock();
         let reader = self.core.reader()?;
         let covered = reader.checkpoint()?;
         let end = covered.map_or(0, |c| c.position.offset);
@@ -95,8 +102,10 @@ impl Store {
             log_damages: 0,
             bad: HashMap::new(),
             bad_offsets: RoaringTreemap::new(),
+            unknown: Vec::new(),
         };
         run.log()?;
+        run.unknown_chunks()?;
         run.chunk_rows()?;
         run.rows()?;
         if repair && !run.bad.is_empty() {
@@ -179,11 +188,16 @@ impl Run<'_> {
         let pack_id = &self.core.pack.header().pack_id;
         let mut found = Vec::new();
         let mut error = None;
+        let freed = self.reader.freed(offset)?;
         let mut visit = |frame: &Frame| -> Result<(), StoreError> {
-            let checked =
-                scan::check_record(&self.view(), frame, |at, own, entry, bytes, fits| {
-                    found.push((at, own, *entry, fits && sha256(bytes) == entry.sha256));
-                })?;
+            if freed.is_some() && frame.kind != Kind::Segment {
+                return Ok(());
+            }
+            let is_freed = |place| freed.as_ref().is_some_and(|freed| freed.has(place));
+            let check = |at, own, entry: &Entry, bytes: &bytes::Bytes, fits| {
+                found.push((at, own, *entry, fits && sha256(bytes) == entry.sha256));
+            };
+            let checked = scan::check_record_but(&self.view(), frame, is_freed, check)?;
             error = checked.err();
             Ok(())
         };
@@ -225,7 +239,32 @@ impl Run<'_> {
             None if own >= self.chunks_upto => recent(),
             None => None,
         };
-        if known.is_none_or(|row| row > own) && own < self.chunks_upto {
+        let is_unknown = known.is_none_or(|row| row > own) && own < self.chunks_upto;
+        if is_unknown && self.unknown.len() < MAX_UNKNOWN {
+            self.unknown.push((key, own, at));
+        }
+        Ok(())
+    }
+
+    /// Chunks that no row leads to, but for those whose row led to a lower copy until that was freed.
+    fn unknown_chunks(&mut self) -> Result<(), StoreError> {
+        let mut unknown = std::mem::take(&mut self.unknown);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let mut hidden: HashMap<index::Prefix, u64> = HashMap::new();
+        let wanted: HashSet<index::Prefix> = unknown.iter().map(|(key, ..)| *key).collect();
+        self.reader.each_freed::<StoreError>(|freed| {
+            for (key, own) in self.core.freed_entries(&freed) {
+                if wanted.contains(&key) {
+                    let lowest = hidden.entry(key).or_insert(own);
+                    *lowest = own.min(*lowest);
+                }
+            }
+            Ok(())
+        })?;
+        unknown.retain(|(key, own, _)| hidden.get(key).is_none_or(|lowest| lowest > own));
+        for (_, _, at) in unknown {
             self.index_error(format!("the chunk at offset {at} is not in the index"));
         }
         Ok(())
@@ -242,8 +281,15 @@ impl Run<'_> {
         let mut lines = Vec::new();
         self.reader.each_chunk::<StoreError>(|key, own| {
             let there = self.core.locate(own);
-            if there.is_none_or(|(_, entry)| prefix(&entry.sha256) != key) {
-                lines.push(format!("the chunk row {} leads nowhere", hex::encode(key)));
+            match there.filter(|(_, entry)| prefix(&entry.sha256) == key) {
+                None => lines.push(format!("the chunk row {} leads nowhere", hex::encode(key))),
+                Some((_, entry)) if is_freed(&self.reader, own, &entry)? => {
+                    let key = hex::encode(key);
+                    lines.push(format!(
+                        "the chunk row {key} leads to a chunk that was freed"
+                    ));
+                }
+                Some(_) => {}
             }
             Ok(())
         })?;
@@ -289,8 +335,11 @@ impl Run<'_> {
         let start = Position::start(&header.encode()).offset;
         scan::replay::<_, StoreError>(&self.view(), &header.pack_id, start, self.end, |record| {
             if let Record::Segment(frame, entries) = record {
+                let freed = self.reader.freed(frame.offset)?.unwrap_or_default();
                 for (at, _, entry) in crate::format::segment::layout(&frame, entries) {
-                    if wanted.contains(&entry.sha256) && !self.bad_offsets.contains(at) {
+                    let is_good =
+                        !self.bad_offsets.contains(at) && !freed.has(usize::from(entry.index));
+                    if wanted.contains(&entry.sha256) && is_good {
                         good.insert(entry.sha256, (at, entry));
                     }
                 }

@@ -94,9 +94,43 @@ fn commands_on_a_closed_store_change_nothing() {
 }
 
 #[test]
+fn space_is_given_back_on_a_closed_store_and_through_a_server() {
+    let folder = filled();
+    let before = std::fs::read(folder.pack()).expect("the pack");
+    let told = folder.run(&["gc", "--dry-run", "--json"]);
+    let told = told.assert_code(0).json();
+    assert_eq!(told["freed_bytes"], 100_000, "{told}");
+    assert_eq!(told["live_bytes"], 300_005, "{told}");
+    assert!(std::fs::read(folder.pack()).expect("the pack") == before);
+    let server = folder.serve();
+    let url = format!("http://{}", server.address);
+    let asked = folder.run(&["gc", "--dry-run", "--json", "--server", &url]);
+    assert_eq!(asked.assert_code(0).json(), told);
+    let freed = folder.run(&["gc", "--json", "--server", &url]);
+    let freed = freed.assert_code(0).json();
+    assert_eq!(freed["freed_bytes"], 100_000, "{freed}");
+    assert_eq!(freed["complete"], true);
+    assert!(server.get("a").expect("it is there") == noise(1, 300_000));
+    server.put("more", &noise(3, 200_000));
+    assert_eq!(server.send(&call("DELETE", "more")).status, 200);
+    server.stop();
+    let text = folder.run(&["gc"]).assert_code(0).out();
+    assert!(text.contains("200000 bytes"), "{text}");
+    let nothing = folder.run(&["gc", "--json"]).assert_code(0).json();
+    assert_eq!(nothing["freed_bytes"], 0);
+    folder.run(&["verify"]).assert_code(0);
+    let stats = folder.run(&["stats", "--json"]).assert_code(0).json();
+    assert_eq!(stats["reclaimable_bytes"], 0);
+    assert_eq!(stats["freed_bytes"], 300_000);
+    for bad in ["", "101%", "lots"] {
+        folder.run(&["serve", "--gc-at", bad]).assert_code(2);
+    }
+}
+
+#[test]
 fn a_missing_store_is_not_made() {
     let folder = Folder::new();
-    for command in ["stats", "verify", "reindex"] {
+    for command in ["stats", "verify", "gc", "reindex"] {
         let ran = folder.run(&[command]);
         ran.assert_code(1);
         assert!(ran.err().contains("packhold.pack"), "{}", ran.err());

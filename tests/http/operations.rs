@@ -46,6 +46,7 @@ fn wrong_methods() {
         ("POST", "/metrics", "GET"),
         ("PUT", "/packhold/stats", "GET"),
         ("GET", "/packhold/verify", "POST"),
+        ("GET", "/packhold/gc", "POST"),
     ] {
         let answer = service.send(&Call::new(method, target).body("x"));
         assert_eq!(answer.verdict(), (405, 250_112), "{method} {target}");
@@ -75,6 +76,7 @@ fn health_and_readiness_need_no_login() {
     for (method, target) in [
         ("GET", "/packhold/stats"),
         ("POST", "/packhold/verify"),
+        ("POST", "/packhold/gc"),
         ("GET", "/metrics"),
     ] {
         let answer = service.send(&Call::new(method, target));
@@ -119,6 +121,88 @@ fn stats_count_what_is_there() {
         assert_eq!(service.send(&call("DELETE", path)).status, 200);
     }
     assert!((stats("reclaimable_bytes") - 9.0).abs() < 1e-9);
+}
+
+#[test]
+fn space_is_given_back_when_it_is_asked_for() {
+    let service = Service::open();
+    service.store("/kept", DIGITS);
+    service.store("/gone", "some other digits");
+    assert_eq!(service.send(&call("DELETE", "/gone")).status, 200);
+    let gc = |target: &str| {
+        let answer = service.send(&Call::new("POST", target));
+        assert_eq!(answer.status, 200);
+        answer.json()
+    };
+    let reclaimable = || {
+        let stats = service.send(&Call::new("GET", "/packhold/stats")).json();
+        stats["reclaimable_bytes"].as_u64()
+    };
+    for (target, dry_run, left) in [
+        ("/packhold/gc?dry_run=true", true, Some(17)),
+        ("/packhold/gc", false, Some(0)),
+    ] {
+        let report = gc(target);
+        assert_eq!(report["dry_run"], dry_run);
+        assert_eq!(report["freed_bytes"], 17, "{report}");
+        assert_eq!(
+            (&report["blobs"], &report["chunks"]),
+            (&1.into(), &1.into())
+        );
+        assert_eq!(report["live_bytes"], 9);
+        assert_eq!(report["complete"], true);
+        assert_eq!(reclaimable(), left);
+    }
+    assert_eq!(gc("/packhold/gc")["freed_bytes"], 0);
+    assert_eq!(service.send(&call("GET", "/kept")).body, DIGITS);
+    service.store("/again", "some other digits");
+    let again = service.send(&call("GET", "/again"));
+    assert_eq!(again.body, b"some other digits");
+    let report = service.send(&Call::new("POST", "/packhold/verify")).json();
+    assert_eq!(report["clean"], true, "{report}");
+}
+
+#[test]
+fn what_keeps_a_content_is_told_and_what_a_deletion_would_free() {
+    let service = Service::open();
+    service.store("/dir/a", DIGITS);
+    service.store("/dir/b", DIGITS);
+    service.store("/dir/deep/c", "other");
+    service.store("/d", "other");
+    let get = |target: &str| service.send(&Call::new("GET", target));
+    let explain = |bytes: &[u8]| {
+        let digest = hex::encode(packhold::digest::sha256(bytes));
+        get(&format!("/packhold/explain/{digest}")).json()
+    };
+    let told = explain(DIGITS);
+    assert_eq!(told["content"]["file_count"], 2, "{told}");
+    let files = serde_json::json!(["/project/repo/dir/a", "/project/repo/dir/b"]);
+    assert_eq!(told["content"]["files"], files);
+    assert_eq!(told["chunk"]["content_count"], 1, "{told}");
+    assert_eq!(told["chunk"]["stored_bytes"], 9);
+    let nothing = serde_json::json!({"content": null, "chunk": null});
+    assert_eq!(explain(b"never stored"), nothing);
+    assert_eq!(get("/packhold/explain/xyz").status, 400);
+    for (path, files, bytes) in [
+        ("/dir/a", 1, 0),
+        ("/dir", 3, 9),
+        ("/dir/deep", 1, 0),
+        ("", 4, 14),
+    ] {
+        let would = get(&format!("/packhold/would-free/project/repo{path}")).json();
+        assert_eq!(would["files"], files, "{path}: {would}");
+        assert_eq!(would["freed_bytes"], bytes, "{path}: {would}");
+    }
+    for missing in ["project/repo/none", "project/none", "none/repo"] {
+        let answer = get(&format!("/packhold/would-free/{missing}"));
+        assert_eq!(answer.status, 404, "{missing}");
+    }
+    // What it says is what is freed.
+    let target = "/repository/api/node/delete/project/repo/dir";
+    assert_eq!(service.send(&Call::new("DELETE", target)).status, 200);
+    let freed = service.send(&Call::new("POST", "/packhold/gc")).json();
+    assert_eq!(freed["freed_bytes"], 9, "{freed}");
+    assert_eq!(explain(DIGITS), nothing);
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod damage;
 mod damage_matrix;
 mod error_loops;
 mod failures;
+mod gc;
+mod gc_uploads;
 mod golden;
 mod golden_packages;
 mod golden_trees;

@@ -9,10 +9,10 @@ use packhold::domain::packages::{self, Fields, PackageError, RpmHeader};
 use packhold::domain::quota::Usage;
 use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, Upload};
 use packhold::format::header::{Chunking, PackHeader};
-use packhold::format::meta::{Blob, Mutation, Package};
+use packhold::format::meta::{Mutation, Package};
 use packhold::format::{PackId, Sha256};
 use packhold::index::{Field, Filter, PackageQuery, Place, Rows};
-use packhold::store::{Options, Store, StoreError};
+use packhold::store::{BlobReader, GcOptions, GcReport, Options, Store, StoreError};
 
 use super::sim::Sim;
 
@@ -216,7 +216,9 @@ impl Client {
         path: &str,
         range: std::ops::Range<u64>,
     ) -> Result<Option<Vec<u8>>, DomainError> {
-        let found = domain::file(&self.store.rows()?, &address(path), self.store.now_ms());
+        // It holds what is found until somebody reads it.
+        let rows = self.store.rows()?;
+        let found = domain::file(&rows, &address(path), self.store.now_ms());
         let file = match found {
             Ok(Some(file)) => file,
             Ok(None) | Err(DomainError::NotFound(_) | DomainError::NoRepository { .. }) => {
@@ -224,11 +226,12 @@ impl Client {
             }
             Err(error) => return Err(error),
         };
-        self.read(&file.blob, range).map(Some)
+        let reader = self.store.read(&file.blob, range);
+        drop(rows);
+        Self::read(reader).map(Some)
     }
 
-    fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> Result<Vec<u8>, DomainError> {
-        let mut reader = self.store.read(blob, range);
+    fn read(mut reader: BlobReader) -> Result<Vec<u8>, DomainError> {
         let mut bytes = Vec::new();
         while reader.remaining() > 0 {
             let before = reader.remaining();
@@ -308,8 +311,9 @@ impl Client {
             Err(DomainError::Package(PackageError::NoFile(_))) => return Ok(None),
             found => found?,
         };
-        let bytes = self.read(&blob, 0..u64::MAX)?;
-        Ok(Some((package, bytes)))
+        let reader = self.store.read(&blob, 0..u64::MAX);
+        drop(rows);
+        Ok(Some((package, Self::read(reader)?)))
     }
 
     /// The bytes of a file; `None` when there is no such file.
@@ -326,6 +330,25 @@ impl Client {
     pub fn assert_clean(&self) {
         let report = self.store.verify(false).expect("it can be verified");
         assert!(report.clean, "{report:?}");
+    }
+
+    /// Gives space back, in small windows and commits.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn try_gc(&self) -> Result<GcReport, StoreError> {
+        self.store.gc(&GcOptions {
+            window_bytes: 60_000,
+            batch_chunks: 10,
+            ..GcOptions::default()
+        })
+    }
+
+    /// Gives space back; everything is looked at.
+    pub fn gc(&self) -> GcReport {
+        let report = self.try_gc().expect("space is given back");
+        assert!(report.complete, "{report:?}");
+        report
     }
 
     /// Length of the pack in bytes.

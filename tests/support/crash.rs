@@ -10,6 +10,7 @@ use super::noise::Noise;
 use super::sim::{Op, Paged, apply};
 
 const SECTOR: usize = 512;
+const BLOCK: u64 = 4096;
 /// Of so many pending writes at most, all subsets are tried.
 const ALL_SUBSETS: usize = 8;
 
@@ -114,6 +115,15 @@ fn torn(
     give: &mut impl FnMut(Paged),
 ) {
     for (i, op) in pending.iter().enumerate() {
+        if let Op::Punch(offset, len) = op {
+            // Done to some of its blocks only.
+            let front = Op::Punch(*offset, len / 2 / BLOCK * BLOCK);
+            let mut image = durable.clone();
+            for (k, other) in pending.iter().enumerate() {
+                apply(&mut image, if k == i { &front } else { other });
+            }
+            give(image);
+        }
         let Op::Write(offset, bytes) = op else {
             continue;
         };

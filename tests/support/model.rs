@@ -10,7 +10,7 @@ use packhold::digest::Wanted;
 use packhold::domain::DomainError;
 use packhold::domain::packages::{Fields, PackageError};
 use packhold::index::{Field, Place};
-use packhold::store::Store;
+use packhold::store::{GcOptions, Store};
 
 use super::client::{Client, Clock, fields, new_sim, options, upload};
 use super::crash;
@@ -48,6 +48,8 @@ pub enum Step {
     AddFile(u8, u8),
     /// Deletes a package.
     Remove(u8),
+    /// Gives space back; first it is only told how much.
+    Gc,
 }
 
 /// How large a file is.
@@ -69,7 +71,7 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
         .chunks_exact(4)
         .map(|word| {
             let (name, a, b) = (word[1] % 8, word[2], word[3]);
-            match word[0] % 22 {
+            match word[0] % 24 {
                 0..=3 => Step::Put(name, size(a), b),
                 4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
                 6 => Step::PutForADay(name, a),
@@ -82,7 +84,8 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
                 15 => Step::Verify,
                 16..=17 => Step::Add(name, size(a), b),
                 18 => Step::AddFile(name, a % 8),
-                _ => Step::Remove(name),
+                19..=21 => Step::Remove(name),
+                _ => Step::Gc,
             }
         })
         .collect()
@@ -230,6 +233,7 @@ impl World {
                 }
             }
             Step::Remove(name) => self.remove(package(name)),
+            Step::Gc => self.gc(),
         }
         self.compare();
     }
@@ -261,6 +265,36 @@ impl World {
         if let Some((id, _)) = self.packages.remove(&name) {
             self.client().try_remove(id).expect("it is there");
         }
+    }
+
+    /// Nothing is in use, so all that is not needed is given back.
+    fn gc(&self) {
+        let store = &self.client().store;
+        let mut options = GcOptions {
+            dry_run: true,
+            window_bytes: 60_000,
+            batch_chunks: 10,
+            ..GcOptions::default()
+        };
+        let would = store.gc(&options).expect("it can be told");
+        options.dry_run = false;
+        let freed = store.gc(&options).expect("it can be done");
+        assert!(freed.complete && freed.held_bytes == 0, "{freed:?}");
+        let told = (
+            would.blobs,
+            would.chunks,
+            would.freed_bytes,
+            would.manifests,
+        );
+        let done = (
+            freed.blobs,
+            freed.chunks,
+            freed.freed_bytes,
+            freed.manifests,
+        );
+        assert_eq!(told, done);
+        let again = store.gc(&options).expect("it can be done again");
+        assert_eq!((again.blobs, again.chunks, again.manifests), (0, 0, 0));
     }
 
     fn is_live(&self, file: &File) -> bool {

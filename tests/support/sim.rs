@@ -7,8 +7,10 @@
 #[path = "paged.rs"]
 mod paged;
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
 use packhold::format::header::PackHeader;
@@ -20,6 +22,8 @@ use redb::StorageBackend;
 
 pub use paged::Paged;
 
+const BLOCK_BYTES: u64 = 4096;
+
 /// What was done to the medium, or (marks) around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -27,7 +31,7 @@ pub enum Op {
     Write(u64, Bytes),
     /// The file was cut, or grew by zeros.
     Truncate(u64),
-    /// A hole was made: from, length.
+    /// So many bytes from an offset on were given back; they read as zeros.
     Punch(u64, u64),
     /// Everything before is durable, unless an earlier sync failed to write it.
     Sync,
@@ -116,6 +120,12 @@ struct State {
     injected: u64,
     free: Option<u64>,
     syncs: u64,
+    /// Numbers of blocks that were given back.
+    holes: BTreeSet<u64>,
+    /// Bytes that the file may take on the disk.
+    capacity: Option<u64>,
+    /// Told when the commit is to be synced that frees bytes of records; and what it waits for then.
+    gate: Option<(Sender<()>, Receiver<()>)>,
 }
 
 /// The simulated medium; clones share it.
@@ -235,6 +245,20 @@ impl Sim {
         self.0.lock().faults.clear();
     }
 
+    /// The next sync of a commit that frees bytes of records tells that it is there, and waits to be
+    /// told to go on.
+    pub fn hold_freeing(&self) -> (Receiver<()>, Sender<()>) {
+        let (tell, told) = channel();
+        let (go, goes) = channel();
+        self.0.lock().gate = Some((tell, goes));
+        (told, go)
+    }
+
+    /// Says how many bytes the file may take on the disk.
+    pub fn set_capacity(&self, capacity: Option<u64>) {
+        self.0.lock().capacity = capacity;
+    }
+
     /// Says how many bytes are free on the file system.
     pub fn set_free(&self, free: Option<u64>) {
         self.0.lock().free = free;
@@ -288,6 +312,7 @@ impl State {
             Some(failure) => return Err(error(failure)),
             None => {}
         }
+        self.fill(offset, bytes.len());
         self.change(Op::Write(offset, bytes.into()));
         due.map_or(Ok(()), |failure| Err(error(failure)))
     }
@@ -306,6 +331,31 @@ impl State {
         self.check(Call::Truncate)?;
         self.change(Op::Truncate(len));
         Ok(())
+    }
+
+    /// Whether the last write was that of a commit that begins with a `Freed` with records.
+    fn is_freeing(&self) -> bool {
+        let journal = self.journal.lock();
+        let mut own = journal.iter().rev().filter(|(file, _)| *file == self.file);
+        let Some((_, Op::Write(_, bytes))) = own.next() else {
+            return false;
+        };
+        // Behind the frame and the head of the commit: tag, version, flags, length, how many records.
+        let mutation = bytes.get(72 + 64..).unwrap_or_default();
+        mutation.starts_with(&[40, 0, 1, 1]) && mutation.get(8).is_some_and(|count| *count > 0)
+    }
+
+    /// Bytes of disk that a file of this length takes.
+    fn taken(&self, len: u64) -> u64 {
+        (len.div_ceil(BLOCK_BYTES) - self.holes.len() as u64) * BLOCK_BYTES
+    }
+
+    /// What is written is no hole any more.
+    fn fill(&mut self, offset: u64, len: usize) {
+        let end = (offset + len as u64).div_ceil(BLOCK_BYTES);
+        (offset / BLOCK_BYTES..end).for_each(|block| {
+            self.holes.remove(&block);
+        });
     }
 }
 
@@ -339,6 +389,18 @@ impl Sink for Sim {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let gate = {
+            let mut state = self.0.lock();
+            match state.is_freeing() {
+                true => state.gate.take(),
+                false => None,
+            }
+        };
+        if let Some((tell, goes)) = gate {
+            // Whoever does not wait any more has failed already.
+            let _waits = tell.send(());
+            let _told = goes.recv();
+        }
         self.0.lock().sync()
     }
 
@@ -346,19 +408,32 @@ impl Sink for Sim {
         self.0.lock().resize(len)
     }
 
-    fn allocate(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        self.0.lock().check(Call::Allocate)
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.check(Call::Allocate)?;
+        let lacks = |all| state.taken(offset + len) > all;
+        match state.capacity.is_some_and(lacks) {
+            true => Err(error(Failure::Full)),
+            false => Ok(()),
+        }
     }
 
     fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
         let mut state = self.0.lock();
         state.check(Call::Punch)?;
         state.change(Op::Punch(offset, len));
+        let blocks = offset / BLOCK_BYTES..(offset + len) / BLOCK_BYTES;
+        state.holes.extend(blocks);
         Ok(())
     }
 
     fn size(&self) -> io::Result<u64> {
         Ok(self.0.lock().image.len() as u64)
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        let state = self.0.lock();
+        Ok(state.taken(state.image.len() as u64))
     }
 
     fn free(&self) -> Option<u64> {

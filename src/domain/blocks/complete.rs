@@ -117,6 +117,7 @@ fn content(
     let digests = hasher.finish();
     upload.declared.fits_sha256(&digests.sha256)?;
     upload.declared.fits_others(&digests.md5, digests.crc64)?;
+    // It holds the blocks until they are joined.
     let rows = store.rows()?;
     let known = rows.blob(&digests.sha256)?;
     let sound = match &known {
@@ -124,8 +125,8 @@ fn content(
         None => None,
     };
     let replaces = known.is_some() && sound.is_none();
-    let blob = match sound {
-        Some(blob) => blob,
+    let (blob, pins) = match sound {
+        Some(held) => held,
         None => {
             let mut join = store.join();
             each_block(&rows, session, |block| Ok(join.push(block)?))?;
@@ -137,6 +138,7 @@ fn content(
         new_bytes: 0,
         relocated: Vec::new(),
         replaces,
+        pins,
     })
 }
 

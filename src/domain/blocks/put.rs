@@ -73,9 +73,14 @@ pub fn finish_block(
     };
     let now_ms = store.now_ms();
     let IngestedBlock {
-        whole, relocated, ..
+        whole,
+        relocated,
+        pins,
+        ..
     } = ingested;
     let check = move |rows: &dyn Rows, _: &mut Ids| {
+        // They hold the bytes until this change is made and dropped.
+        let _held = &pins;
         let Begun { upload, at_ms, .. } = &begun;
         let session = upload.id.session(rows, &upload.address, *at_ms)?;
         let prefix = begun.prefix(&session, &block, whole.as_ref());

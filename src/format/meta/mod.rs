@@ -10,6 +10,7 @@ mod account;
 mod content;
 mod package;
 mod session;
+mod space;
 mod tree;
 
 use bincode::{Decode, Encode, config};
@@ -24,6 +25,7 @@ pub use package::{Package, PackageDelete, PackageKind};
 pub use session::{
     Block, BlockPut, Dialect, Prefix, Session, SessionDelete, SessionId, SessionTouch,
 };
+pub use space::{Freed, FreedRecord};
 pub use tree::{
     FolderSweep, Node, NodeDelete, NodeId, NodeKind, NodeMove, NodePut, Project, ProjectDelete,
     Repo, RepoDelete, TreeCopy,
@@ -134,6 +136,8 @@ mutations! {
     AccessKeyDelete = 26,
     /// Sets how much a repository may hold.
     QuotaPut = 27,
+    /// Gives space back.
+    Freed = 40,
 }
 
 /// What [`to_bytes`] and [`from_bytes`] work on: every struct of this module.

@@ -4,7 +4,7 @@ use super::*;
 
 /// One mutation of every kind.
 pub fn samples() -> Vec<Mutation> {
-    [first(), later(), packages(), access()].concat()
+    [first(), later(), packages(), access(), space()].concat()
 }
 
 fn first() -> Vec<Mutation> {
@@ -200,6 +200,25 @@ fn access() -> Vec<Mutation> {
             bytes: Some(1 << 40),
         }),
     ]
+}
+
+fn space() -> Vec<Mutation> {
+    vec![Mutation::Freed(Freed {
+        records: vec![
+            FreedRecord {
+                offset: 4096,
+                bytes: 70_000,
+                chunks: vec![0b1000_0001, 1],
+            },
+            FreedRecord {
+                offset: 80_000,
+                bytes: 4_096,
+                chunks: Vec::new(),
+            },
+        ],
+        blobs: vec![[0xAA; 32]],
+        relocated: vec![4_216],
+    })]
 }
 
 fn node(kind: NodeKind) -> Node {

@@ -221,6 +221,19 @@ fn kind_name(kind: Kind) -> &'static str {
 pub fn check_record<V: View + ?Sized>(
     view: &V,
     frame: &Frame,
+    chunk: impl FnMut(u64, u64, &Entry, &Bytes, bool),
+) -> Result<Result<(), FormatError>, ScanError> {
+    check_record_but(view, frame, |_| false, chunk)
+}
+
+/// Like [`check_record`], but for the payloads of those places in a segment's table that were freed.
+///
+/// # Errors
+/// [`ScanError::Read`]; what is wrong with the bytes is the inner result.
+pub fn check_record_but<V: View + ?Sized>(
+    view: &V,
+    frame: &Frame,
+    freed: impl Fn(usize) -> bool,
     mut chunk: impl FnMut(u64, u64, &Entry, &Bytes, bool),
 ) -> Result<Result<(), FormatError>, ScanError> {
     let head = match head_of(view, frame)? {
@@ -236,6 +249,9 @@ pub fn check_record<V: View + ?Sized>(
     };
     let mut good = true;
     for (payload, own, entry) in segment::layout(frame, entries) {
+        if freed(usize::from(entry.index)) {
+            continue;
+        }
         let bytes = read(view, payload, entry.stored_len as usize)?;
         let fits = crc32fast::hash(&bytes) == entry.crc32;
         good &= fits;

@@ -4,6 +4,7 @@
 mod access;
 mod package;
 mod session;
+mod space;
 mod tree;
 
 use super::IndexError;
@@ -58,6 +59,7 @@ impl Tables<'_> {
             Mutation::BlobPut(blob) => {
                 let row = seal(&[&blob.sha256], blob);
                 self.blobs.insert(&blob.sha256, row.as_slice())?;
+                self.note(&blob.sha256);
             }
             Mutation::UserPut(user) => {
                 let row = seal(&[user.name.as_bytes()], user);
@@ -82,6 +84,7 @@ impl Tables<'_> {
             Mutation::BlockPut(put) => self.put_block(put)?,
             Mutation::PackagePut(package) => self.put_package(package)?,
             Mutation::PackageDelete(delete) => self.delete_package(delete.id)?,
+            Mutation::Freed(freed) => self.free(freed)?,
             Mutation::Relocated(relocated) => {
                 let row = seal(&[&relocated.from.to_le_bytes()], relocated);
                 self.relocated.insert(relocated.from, row.as_slice())?;

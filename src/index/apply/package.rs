@@ -16,6 +16,7 @@ impl Tables<'_> {
         let id = package.id;
         let row = seal(&[&id.to_le_bytes()], package);
         self.packages.insert(id, row.as_slice())?;
+        self.note(&package.sha256);
         for field in Field::UNIQUE {
             let key = order_key(field, package);
             self.package_orders

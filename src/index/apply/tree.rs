@@ -76,6 +76,9 @@ impl Tables<'_> {
 
     /// Puts a node where none is.
     fn add(&mut self, parent: NodeId, name: &str, node: &Node) -> Result<(), IndexError> {
+        if let NodeKind::File { sha256, .. } = &node.kind {
+            self.note(sha256);
+        }
         let rank = Rank::of(node);
         let row = seal(&[&parent.0.to_le_bytes(), name.as_bytes()], node);
         self.nodes

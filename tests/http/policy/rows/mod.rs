@@ -188,6 +188,15 @@ fn operations() -> Vec<Row> {
         row("GET /packhold/stats", &[Admin]),
         row("GET /packhold/pack", &[Admin]),
         row("POST /packhold/verify", &[Admin]),
+        row("POST /packhold/gc", &[Admin]),
+        row(
+            "GET /packhold/would-free/{project}/{repo}/{path..}",
+            &[Admin],
+        ),
+        Row {
+            word: |_| "ab".repeat(32),
+            ..row("GET /packhold/explain/{sha256}", &[Admin])
+        },
         row("GET /metrics", &[Admin]),
     ]
 }
