@@ -21,13 +21,11 @@ impl GcAt {
     #[must_use]
     pub fn is_reached(self, would: &GcReport) -> bool {
         let bytes = would.freed_bytes;
-        let all = bytes.saturating_add(would.live_bytes);
+        let all = u128::from(bytes) + u128::from(would.live_bytes);
         bytes > 0
             && match self {
                 Self::Off => false,
-                Self::Percent(percent) => {
-                    u128::from(bytes) * 100 >= u128::from(all) * u128::from(percent)
-                }
+                Self::Percent(percent) => u128::from(bytes) * 100 >= all * u128::from(percent),
                 Self::Bytes(least) => bytes >= least,
             }
     }
