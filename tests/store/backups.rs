@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use packhold::store::{Access, AsOf, Copy, Options, Store, StoreError};
+use packhold::domain::DomainError;
+use packhold::store::{Access, AsOf, Copy, GcOptions, GcReport, Options, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::support::client::{Client, Clock, options};
@@ -246,4 +248,67 @@ fn a_store_can_be_looked_at_as_it_was() {
     let never = as_of(AsOf::Time(10));
     assert!(matches!(never, Err(StoreError::BeforeHistory)));
     assert!(fs::read(&pack).unwrap() == image, "the pack was changed");
+}
+
+fn gc(client: &Client) -> GcReport {
+    client.store.gc(&GcOptions::default()).expect("it runs")
+}
+
+// A copy ends at an earlier commit than the one that frees: there, what is freed is alive.
+#[test]
+fn nothing_is_punched_while_a_copy_is_sent() {
+    let world = World::new();
+    world.client.put("/big", &noise(9, 300_000));
+    let before = world.client.store.lacking(None).unwrap().unwrap();
+    world.client.delete("/big");
+    let held = gc(&world.client);
+    assert!(held.freed_bytes >= 300_000, "{held:?}");
+    assert_eq!(held.punched_bytes, 0, "{held:?}");
+    let image: Vec<u8> = before.flat_map(|piece| piece.unwrap()).collect();
+    let then = world.file("then.pack");
+    fs::write(&then, image).unwrap();
+    let files = [("/big".to_owned(), noise(9, 300_000))];
+    assert_has(&then, &world.clock, &files);
+    // Done when the transfer has ended, by the next run.
+    let allocated = || world.client.store.stats().unwrap().pack_allocated_bytes;
+    let full = allocated();
+    gc(&world.client);
+    assert!(full - allocated() >= 250_000, "{full} {}", allocated());
+}
+
+#[test]
+fn a_copy_gives_back_what_its_pack_freed() {
+    let world = World::new();
+    world.client.put("/big", &noise(9, 300_000));
+    follow(&world.client, &world.copy());
+    let allocated = || fs::metadata(world.copy()).unwrap().blocks() * 512;
+    let full = allocated();
+    world.client.delete("/big");
+    assert!(gc(&world.client).punched_bytes >= 250_000);
+    follow(&world.client, &world.copy());
+    assert!(full - allocated() >= 250_000, "{full} {}", allocated());
+    let files = [("/first".to_owned(), noise(1, 10_000))];
+    assert_has(&world.copy(), &world.clock, &files);
+}
+
+#[test]
+fn what_was_reclaimed_since_is_an_error_and_the_rest_is_there() {
+    let World { dir, clock, client } = World::new();
+    client.put("/big", &noise(9, 300_000));
+    let between = clock.now_ms();
+    clock.advance(1_000_000);
+    client.delete("/big");
+    assert!(gc(&client).punched_bytes >= 250_000);
+    client.store.close();
+    drop(client);
+    let options = Options {
+        as_of: Some(AsOf::Time(between)),
+        ..options(&clock)
+    };
+    let store = Store::open(&dir.path().join("s.pack"), options).unwrap();
+    let then = Client { store };
+    assert_eq!(then.get("/first"), Some(noise(1, 10_000)));
+    let gone = then.try_get("/big");
+    let is_damage = matches!(&gone, Err(DomainError::Store(StoreError::Damaged { .. })));
+    assert!(is_damage, "{gone:?}");
 }
