@@ -1,5 +1,5 @@
 //! Small stretches of real work, the same for the same seed: uploads, overwrites, uploads in blocks,
-//! packages, deletes, restarts; on a disk that fails now and then, if that is wanted.
+//! packages, deletes, reclaiming, restarts; on a disk that fails now and then, if that is wanted.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use packhold::domain::quota::Usage;
 use packhold::domain::{Declared, DomainError};
 use packhold::format::meta::Dialect;
 use packhold::index::Place;
-use packhold::store::{Options, Store, StoreError};
+use packhold::store::{GcOptions, Options, Store, StoreError};
 
 use super::client::{Client, Clock, address, new_sim, options, upload};
 use super::history::{Allowed, Content, History};
@@ -107,7 +107,7 @@ impl Scene {
         let path = format!("/d{}/f{}", noise.below(2), noise.below(4));
         let package = format!("package{}", noise.below(2));
         let len = [0, 60, 900, 2_500, 6_000][noise.below(5)];
-        match noise.below(11) {
+        match noise.below(12) {
             0 | 1 => history.delete(client, pack, &path),
             2 => history.remove(client, pack, &package),
             3 => history.add(client, pack, &package, noise.bytes(len)),
@@ -117,6 +117,7 @@ impl Scene {
                 let mut ingest = client.store.ingest(Wanted::Md5);
                 ingest.push(&Bytes::from(noise.bytes(9_000))).is_ok()
             }
+            6 => client.store.gc(&GcOptions::default()).is_ok(),
             _ => history.put(client, pack, &path, noise.bytes(len)),
         };
     }
