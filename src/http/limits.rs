@@ -13,7 +13,7 @@ pub struct Limits {
     /// software package counts with the some hundred bytes of the form that it comes in. `None`: as
     /// many as there is room for.
     pub max_upload_bytes: Option<u64>,
-    /// Requests per second of one client's address; see [`super::rate`]. `None`: any number.
+    /// Requests per second of one client's address; see `rate`. `None`: any number.
     pub max_requests_per_second: Option<NonZeroU32>,
     /// Uploads in blocks that one user may have open.
     pub max_sessions_per_user: u64,
@@ -42,7 +42,7 @@ impl Limits {
     /// Refuses what would have more bytes than an upload may have.
     ///
     /// # Errors
-    /// [`ApiError::TooLong`].
+    /// `ApiError::TooLong`.
     pub fn admit(&self, bytes: Option<u64>) -> Result<(), ApiError> {
         match self.max_upload_bytes {
             Some(limit_bytes) if bytes.is_some_and(|bytes| bytes > limit_bytes) => {

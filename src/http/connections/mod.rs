@@ -8,7 +8,7 @@
 //! connection with a running request never makes room: when all are busy, a new one is refused.
 //!
 //! What happens on a connection is noted in its [`Connection`], and its own task draws the
-//! conclusions ([`watch`]). Lock order: a connection, then the list of all.
+//! conclusions ([`watch()`]). Lock order: a connection, then the list of all.
 
 mod answered;
 mod limits;
