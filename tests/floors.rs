@@ -73,7 +73,7 @@ const HOMES: [(&[&str], Place); 25] = [
     ),
     (&["tokio_rustls"], Only(&["http/tls.rs"])),
     (&["socket2"], Only(&["http/connections/watched.rs"])),
-    (&["StatusCode"], Only(&["http/"])),
+    (&["StatusCode"], Only(&["http/", "cli/remote.rs"])),
     (&["async"], HTTP_AND_ABOVE),
     (&["tokio"], HTTP_AND_ABOVE),
     // Every clock: `SystemTime::now`, `Instant::now`, and those of other packages.

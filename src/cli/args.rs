@@ -161,11 +161,9 @@ pub enum AuditArg {
     Reads,
 }
 
-/// `packhold backup`.
+/// Where the store is, and how the answer looks.
 #[derive(Debug, clap::Args)]
-pub struct Backup {
-    /// The copy, a pack; made if it is not there.
-    pub dest: PathBuf,
+pub struct At {
     /// The store, closed.
     #[command(flatten)]
     pub store: StoreArgs,
@@ -175,6 +173,16 @@ pub struct Backup {
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `packhold backup`.
+#[derive(Debug, clap::Args)]
+pub struct Backup {
+    /// The copy, a pack; made if it is not there.
+    pub dest: PathBuf,
+    /// Where the store is, and how the answer looks.
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// `packhold follow`.
@@ -203,49 +211,31 @@ pub struct Restore {
 /// `packhold stats`.
 #[derive(Debug, clap::Args)]
 pub struct Stats {
-    /// The store, closed.
+    /// Where the store is, and how the answer looks.
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// Ask the server with this URL instead.
-    #[command(flatten)]
-    pub remote: RemoteArgs,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
+    pub at: At,
 }
 
 /// `packhold verify`.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// The store, closed.
+    /// Where the store is, and how the answer looks.
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// Ask the server with this URL instead.
-    #[command(flatten)]
-    pub remote: RemoteArgs,
+    pub at: At,
     /// Record intact copies of damaged chunks, where the pack has any.
     #[arg(long)]
     pub repair: bool,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `packhold gc`.
 #[derive(Debug, clap::Args)]
 pub struct Gc {
-    /// The store, closed.
+    /// Where the store is, and how the answer looks.
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// Ask the server with this URL instead.
-    #[command(flatten)]
-    pub remote: RemoteArgs,
+    pub at: At,
     /// Only tell what would be freed.
     #[arg(long)]
     pub dry_run: bool,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A running server to ask.

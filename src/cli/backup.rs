@@ -38,11 +38,12 @@ struct Done {
 
 /// Runs `packhold backup`.
 pub fn backup(args: &args::Backup) -> Result<ExitCode, CliError> {
-    let done = match &args.remote.server {
-        Some(server) => from_server(&args.dest, &args.remote, server, 0)?,
-        None => from_file(&args.dest, &args.store.store)?,
+    let mut copy = Copy::open(&args.dest)?;
+    let done = match &args.at.remote.server {
+        Some(server) => from_server(&mut copy, &args.dest, &args.at.remote, server, 0)?,
+        None => from_file(copy, &args.dest, &args.at.store.store)?,
     };
-    report(&done, args.json);
+    report(&done, args.at.json);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -52,7 +53,7 @@ pub fn restore(args: &args::Restore) -> Result<ExitCode, CliError> {
         let path = args.store.display();
         return Err(CliError::Usage(format!("{path} is there already")));
     }
-    let done = from_file(&args.store, &args.backup)?;
+    let done = from_file(None, &args.store, &args.backup)?;
     report(&done, args.json);
     Ok(ExitCode::SUCCESS)
 }
@@ -61,9 +62,11 @@ pub fn restore(args: &args::Restore) -> Result<ExitCode, CliError> {
 pub fn follow(args: &args::Follow) -> Result<ExitCode, CliError> {
     let server = args.remote.server.as_deref();
     let server = server.ok_or_else(|| CliError::Usage("--server is needed".to_owned()))?;
+    // Open all the time: its log is read once, and nobody serves it meanwhile.
+    let mut copy = Copy::open(&args.dest)?;
     let mut was_up = true;
     loop {
-        match from_server(&args.dest, &args.remote, server, WAIT_S) {
+        match from_server(&mut copy, &args.dest, &args.remote, server, WAIT_S) {
             Ok(done) => {
                 if done.added_bytes > 0 || !was_up {
                     tracing::info!(added = done.added_bytes, seq = done.seq, "followed");
@@ -84,8 +87,8 @@ pub fn follow(args: &args::Follow) -> Result<ExitCode, CliError> {
 /// Whether a failure is one of the moment.
 fn passes(error: &CliError) -> bool {
     match error {
-        CliError::Remote { why, .. } => !why.starts_with('4'),
-        CliError::Store(StoreError::BrokenOff(_)) => true,
+        CliError::Remote { .. } | CliError::Store(StoreError::BrokenOff(_)) => true,
+        CliError::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
         _ => false,
     }
 }
@@ -105,55 +108,52 @@ fn report(done: &Done, json: bool) {
 }
 
 /// Brings a copy up to date with a pack that nobody has open.
-fn from_file(dest: &Path, source: &Path) -> Result<Done, CliError> {
+fn from_file(copy: Option<Copy>, dest: &Path, source: &Path) -> Result<Done, CliError> {
     let missing = || StoreError::Missing(source.to_owned());
     let source = Copy::open(source)?.ok_or_else(missing)?;
-    if let Some(copy) = Copy::open(dest)? {
+    if let Some(mut copy) = copy {
         let stretch = source.lacking(Some(&copy.end()));
         let stretch = stretch.ok_or_else(|| other_history(dest))?;
-        return extend(copy, false, stretch);
+        return extend(&mut copy, false, stretch);
     }
-    let mut stretch = source.lacking(None).ok_or_else(missing)?;
-    let first = stretch.next().ok_or_else(missing)??;
-    create(dest, first, stretch)
+    let stretch = source.lacking(None).ok_or_else(missing)?;
+    create(&mut None, dest, stretch)
 }
 
 /// Brings a copy up to date with a server, which may wait for something to come.
 fn from_server(
+    copy: &mut Option<Copy>,
     dest: &Path,
     remote: &RemoteArgs,
     server: &str,
     wait_s: u64,
 ) -> Result<Done, CliError> {
-    if let Some(copy) = Copy::open(dest)? {
-        let end = copy.end();
-        let (commit, chain) = (end.commit, hex::encode(end.chain));
-        let path = format!("/packhold/pack?after={commit}&chain={chain}&wait={wait_s}");
-        let answer = fetch(remote, server, &path)?;
-        return extend(copy, false, Pieces(answer));
-    }
-    let mut pieces = Pieces(fetch(remote, server, "/packhold/pack")?);
-    let first = pieces.next();
-    let first = first.ok_or_else(|| CliError::Remote {
-        url: server.to_owned(),
-        why: "the answer has no pack".to_owned(),
-    })?;
-    create(dest, first?, pieces)
+    let Some(copy) = copy else {
+        let answer = fetch(remote, server, "/packhold/pack")?;
+        return create(copy, dest, Pieces(answer));
+    };
+    let end = copy.end();
+    let (commit, chain) = (end.commit, hex::encode(end.chain));
+    let path = format!("/packhold/pack?after={commit}&chain={chain}&wait={wait_s}");
+    let answer = fetch(remote, server, &path)?;
+    extend(copy, false, Pieces(answer))
 }
 
-/// Makes a copy of a pack from its first byte on.
+/// Makes a copy of a pack from its first byte on; it is in `copy` even if the rest breaks off.
 fn create(
+    copy: &mut Option<Copy>,
     dest: &Path,
-    mut first: Bytes,
-    rest: impl Iterator<Item = Result<Bytes, StoreError>>,
+    mut pieces: impl Iterator<Item = Result<Bytes, StoreError>>,
 ) -> Result<Done, CliError> {
+    let nothing = || StoreError::BrokenOff("nothing came".to_owned());
+    let mut first = pieces.next().ok_or_else(nothing)??;
     let header = first.split_to(HEADER_BYTES.min(first.len()));
-    let copy = Copy::create(dest, &header)?;
-    extend(copy, true, std::iter::once(Ok(first)).chain(rest))
+    let copy = copy.insert(Copy::create(dest, &header)?);
+    extend(copy, true, std::iter::once(Ok(first)).chain(pieces))
 }
 
 fn extend(
-    mut copy: Copy,
+    copy: &mut Copy,
     created: bool,
     pieces: impl Iterator<Item = Result<Bytes, StoreError>>,
 ) -> Result<Done, CliError> {
@@ -187,5 +187,25 @@ impl<R: Read> Iterator for Pieces<R> {
             Ok(_) => Some(Ok(piece.into())),
             Err(error) => Some(Err(StoreError::BrokenOff(error.to_string()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_for_the_moment_asks_again() {
+        let refused = |status| {
+            passes(&CliError::Refused {
+                url: String::new(),
+                status,
+                why: String::new(),
+            })
+        };
+        assert!([408, 429, 500, 503].into_iter().all(refused));
+        assert!(![400, 401, 403, 404, 409].into_iter().any(refused));
+        assert!(passes(&StoreError::BrokenOff(String::new()).into()));
+        assert!(!passes(&StoreError::Full.into()));
     }
 }

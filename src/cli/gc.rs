@@ -13,17 +13,17 @@ use crate::store::{Access, GcOptions, GcReport, Store};
 /// Runs the command.
 pub fn run(args: &args::Gc) -> Result<ExitCode, CliError> {
     let dry_run = args.dry_run;
-    let report: GcReport = match &args.remote.server {
+    let report: GcReport = match &args.at.remote.server {
         Some(server) => {
             let path = format!("/packhold/gc?dry_run={dry_run}");
-            ask(&args.remote, server, Method::Post, &path)?
+            ask(&args.at.remote, server, Method::Post, &path)?
         }
         None => {
             let access = match dry_run {
                 true => Access::ReadOnly,
                 false => Access::ReadWrite,
             };
-            let store = Store::open(&args.store.store, options(&args.store, access))?;
+            let store = Store::open(&args.at.store.store, options(&args.at.store, access))?;
             if !dry_run {
                 let mut sweeper = Sweeper::default();
                 while sweeper.sweep(&store)? {}
@@ -36,7 +36,7 @@ pub fn run(args: &args::Gc) -> Result<ExitCode, CliError> {
             report
         }
     };
-    if args.json {
+    if args.at.json {
         print_json(&report);
     } else {
         print(&report);

@@ -43,6 +43,16 @@ enum CliError {
         /// What went wrong.
         why: String,
     },
+    /// A server says no.
+    #[error("asking {url}: {why}")]
+    Refused {
+        /// What was asked.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+        /// What it said.
+        why: String,
+    },
     /// A file or socket.
     #[error("{action}: {source}")]
     Io {
@@ -74,6 +84,7 @@ impl CliError {
             Self::Store(_)
             | Self::Domain(_)
             | Self::Remote { .. }
+            | Self::Refused { .. }
             | Self::Io { .. }
             | Self::Tls(_) => ExitCode::FAILURE,
         }

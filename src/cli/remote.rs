@@ -6,7 +6,7 @@ use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Body;
-use ureq::http::Response;
+use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::CliError;
@@ -39,10 +39,7 @@ impl Method {
 /// What a server answered.
 struct Answer {
     url: String,
-    /// The status, for people.
-    status: String,
-    /// Whether that is one of success.
-    good: bool,
+    status: StatusCode,
     text: String,
 }
 
@@ -56,7 +53,11 @@ impl Answer {
 
     /// The failure of an answer that is none of success.
     fn refusal(&self) -> CliError {
-        self.failed(format!("{}: {}", self.status, self.text))
+        CliError::Refused {
+            url: self.url.clone(),
+            status: self.status.as_u16(),
+            why: format!("{}: {}", self.status, self.text),
+        }
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T, CliError> {
@@ -72,7 +73,7 @@ pub fn ask<T: DeserializeOwned>(
     path: &str,
 ) -> Result<T, CliError> {
     let answer = send(args, server, method, path, None)?;
-    match answer.good {
+    match answer.status.is_success() {
         true => answer.json(),
         false => Err(answer.refusal()),
     }
@@ -88,10 +89,10 @@ pub fn call(
 ) -> Result<Value, CliError> {
     let answer = send(args, server, method, path, body)?;
     let mut envelope: Value = match answer.json() {
-        Err(_) if !answer.good => return Err(answer.failed(&answer.status)),
+        Err(_) if !answer.status.is_success() => return Err(answer.failed(&answer.status)),
         envelope => envelope?,
     };
-    match answer.good {
+    match answer.status.is_success() {
         true => Ok(envelope["data"].take()),
         false => {
             let message = envelope["message"].as_str().unwrap_or_default();
@@ -131,8 +132,7 @@ fn answer_of(url: &str, answer: &mut Response<Body>) -> Result<Answer, CliError>
     let text = answer.body_mut().read_to_string();
     Ok(Answer {
         url: url.to_owned(),
-        status: status.to_string(),
-        good: status.is_success(),
+        status,
         text: text.map_err(|error| failed(url, &error))?,
     })
 }

@@ -11,15 +11,15 @@ use crate::store::{Access, Stats, Store};
 
 /// Runs the command.
 pub fn run(args: &args::Stats) -> Result<ExitCode, CliError> {
-    let stats: Stats = match &args.remote.server {
-        Some(server) => ask(&args.remote, server, Method::Get, "/packhold/stats")?,
+    let stats: Stats = match &args.at.remote.server {
+        Some(server) => ask(&args.at.remote, server, Method::Get, "/packhold/stats")?,
         None => {
-            let options = options(&args.store, Access::ReadOnly);
-            let store = Store::open(&args.store.store, options)?;
+            let options = options(&args.at.store, Access::ReadOnly);
+            let store = Store::open(&args.at.store.store, options)?;
             store.stats()?
         }
     };
-    if args.json {
+    if args.at.json {
         print_json(&stats);
     } else {
         print(&stats);

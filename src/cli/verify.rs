@@ -11,10 +11,10 @@ use crate::store::{Access, Store, VerifyReport};
 
 /// Runs the command. Exit status 3 when anything is damaged.
 pub fn run(args: &args::Verify) -> Result<ExitCode, CliError> {
-    let report: VerifyReport = match &args.remote.server {
+    let report: VerifyReport = match &args.at.remote.server {
         Some(server) => {
             let path = format!("/packhold/verify?repair={}", args.repair);
-            ask(&args.remote, server, Method::Post, &path)?
+            ask(&args.at.remote, server, Method::Post, &path)?
         }
         None => {
             let access = if args.repair {
@@ -22,11 +22,11 @@ pub fn run(args: &args::Verify) -> Result<ExitCode, CliError> {
             } else {
                 Access::ReadOnly
             };
-            let store = Store::open(&args.store.store, options(&args.store, access))?;
+            let store = Store::open(&args.at.store.store, options(&args.at.store, access))?;
             store.verify(args.repair)?
         }
     };
-    if args.json {
+    if args.at.json {
         print_json(&report);
     } else {
         print(&report);

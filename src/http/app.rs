@@ -1,6 +1,7 @@
 //! What all handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -108,6 +109,8 @@ pub struct App {
     pub(super) open: Open,
     /// Wakes the sweeper, when something was deleted.
     pub(super) to_sweep: Notify,
+    /// The service ends: who waits for something to come waits no longer.
+    pub(super) is_ending: AtomicBool,
 }
 
 impl App {
@@ -134,6 +137,7 @@ impl App {
             listing: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
+            is_ending: AtomicBool::new(false),
         })
     }
 }

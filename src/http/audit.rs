@@ -175,13 +175,18 @@ impl Trail {
         self.action == HEALTH
     }
 
+    /// Whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        READS.contains(&self.action)
+    }
+
     /// Writes the line, if it is wanted.
     pub fn finish(self, outcome: &Outcome<'_>) {
         let status = outcome.response.status().as_u16();
         let refused = matches!(status, 401 | 403 | 429);
         let wanted = match self.level {
             Audit::Off => false,
-            Audit::Changes => refused || !READS.contains(&self.action),
+            Audit::Changes => refused || !self.is_read(),
             Audit::Reads => refused || self.action != HEALTH,
         };
         if !wanted {

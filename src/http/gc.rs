@@ -6,8 +6,8 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::app::{App, blocking};
-use super::auth::{authenticate, require_admin};
 use super::error::ApiError;
+use super::ops::administrator;
 use super::params;
 use super::request::Request;
 use super::view::json;
@@ -23,7 +23,7 @@ const SHARE_PERCENT: u32 = 50;
 /// # Errors
 /// [`ApiError`].
 pub async fn run(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    require_admin(&authenticate(&app, &request).await?)?;
+    administrator(&app, &request).await?;
     let dry_run = params::query_flag(&request.query, "dry_run");
     let report = blocking(move || Ok(reclaim(&app.store, dry_run)?)).await?;
     Ok(json(StatusCode::OK, &request.trace, &report))
@@ -47,7 +47,7 @@ fn reclaim(store: &Store, dry_run: bool) -> Result<GcReport, DomainError> {
 /// # Errors
 /// 400 for what is no sha256 in hex; [`ApiError`].
 pub async fn explain(app: Arc<App>, request: Request, digest: &str) -> Result<Response, ApiError> {
-    require_admin(&authenticate(&app, &request).await?)?;
+    administrator(&app, &request).await?;
     let sha256 = hex::decode(digest).ok().and_then(|d| d.try_into().ok());
     let sha256 = sha256.ok_or(ApiError::Parameter("sha256"))?;
     let explained = blocking(move || Ok(app.store.explain(&sha256)?)).await?;
@@ -64,7 +64,7 @@ pub async fn would_free(
     request: Request,
     at: Address,
 ) -> Result<Response, ApiError> {
-    require_admin(&authenticate(&app, &request).await?)?;
+    administrator(&app, &request).await?;
     let would = blocking(move || Ok(domain::would_free(&app.store, &at)?)).await?;
     Ok(json(StatusCode::OK, &request.trace, &would))
 }

@@ -2,10 +2,11 @@
 //!
 //! `?after={commit}&chain={hex}` name the last commit of a copy, by the offset of its frame and the chain
 //! value behind it: the answer is what the copy lacks, up to the last commit that is durable. Without
-//! them it is the whole pack. `&wait={seconds}` waits so long for something to come. A copy that this
+//! them it is the whole pack. `&wait={seconds}` waits so long for something to come, or until the service ends. A copy that this
 //! pack's history does not have is 409.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,7 +44,8 @@ pub async fn lacking(app: Arc<App>, request: Request) -> Result<Response, ApiErr
             blocking(move || Ok(app.store.lacking(copy.as_ref())?)).await?
         };
         let stretch = stretch.ok_or(ApiError::OtherHistory)?;
-        if stretch.left() > 0 || Instant::now() >= until {
+        let is_over = Instant::now() >= until || app.is_ending.load(Ordering::Relaxed);
+        if stretch.left() > 0 || is_over {
             return Ok(answer(&request, stretch));
         }
         // Nothing can be punched while it lives.

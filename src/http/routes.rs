@@ -108,8 +108,9 @@ async fn answer(
         );
     }
     let result = match result {
-        Ok(response) => hold(response, &app.answers).await,
-        Err(error) => Err(error),
+        // What was changed is told, whoever holds how much: it is not done again.
+        Ok(response) if trail.is_read() => hold(response, &app.answers).await,
+        result => result,
     };
     let code = code(&result, asked.is_some());
     let mut response = result.unwrap_or_else(|error| match &asked {

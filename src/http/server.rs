@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -76,6 +77,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     sweeping.abort();
     reclaiming.abort();
     tracing::info!(connections = connections.count(), "shutting down");
+    app.is_ending.store(true, Ordering::Relaxed);
     connections.end();
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.gone())
         .await

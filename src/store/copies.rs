@@ -9,8 +9,10 @@
 //! computed anew. So a copy never ends within a group of commits of which a later one claims that an
 //! earlier one is durable, which would look like damage.
 
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -32,29 +34,34 @@ const UNSYNCED_BYTES: u64 = 64 << 20;
 
 /// Transfers to copies that run. Nothing is punched meanwhile: what is freed behind the last commit that
 /// is sent is alive in the copy.
-#[derive(Clone, Default)]
-pub(super) struct Transfers(Arc<Mutex<usize>>);
+#[derive(Default)]
+pub(super) struct Transfers {
+    /// Held while a transfer begins, and while holes are punched.
+    gate: Mutex<()>,
+    running: Arc<AtomicUsize>,
+}
 
-/// A transfer; it ends when dropped.
-struct Transfer(Transfers);
+/// A transfer; it ends when dropped. That waits for nobody: it may happen on an async thread.
+struct Transfer(Arc<AtomicUsize>);
 
 impl Transfers {
     fn begin(&self) -> Transfer {
-        *self.0.lock() += 1;
-        Transfer(self.clone())
+        let _gate = self.gate.lock();
+        self.running.fetch_add(1, Ordering::AcqRel);
+        Transfer(Arc::clone(&self.running))
     }
 
     /// Does what must not be done beside a transfer, of which none begins meanwhile; `None` when one
     /// runs.
     pub(super) fn unless_any<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let running = self.0.lock();
-        (*running == 0).then(work)
+        let _gate = self.gate.lock();
+        (self.running.load(Ordering::Acquire) == 0).then(work)
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        *self.0.0.lock() -= 1;
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -154,23 +161,30 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Opens and locks a pack; `None` when there is none. Reads its log from the start.
+    /// Opens and locks a pack; `None` when there is none. Reads its log from the start, and leaves what
+    /// is behind its last commit as it is.
     ///
     /// # Errors
     /// [`StoreError::Pack`]; [`StoreError::Damaged`] when its log is damaged.
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let Some(medium) = Medium::open_file(path)? else {
-            return Ok(None);
-        };
+        let medium = Medium::open_file(path)?;
+        medium.map(|medium| Self::open_on(path, medium)).transpose()
+    }
+
+    /// Opens the pack on a medium; the note of [`Copy::extend`] is made beside `path`.
+    ///
+    /// # Errors
+    /// As for [`Copy::open`].
+    pub fn open_on(path: &Path, medium: Medium) -> Result<Self, StoreError> {
         let header = medium.header()?;
         let start = medium.start()?;
-        let end = intact(&medium, &header, start)?;
-        Ok(Some(Self {
+        let end = continued(&medium, &header, start)?;
+        Ok(Self {
             path: path.to_owned(),
             medium,
             header,
             end,
-        }))
+        })
     }
 
     /// Makes an empty copy of the pack with these first bytes, where no file is.
@@ -218,100 +232,115 @@ impl Copy {
     }
 
     /// Appends what lies behind its end in the pack that it is a copy of, and gives how many bytes
-    /// that were. What came whole before `pieces` broke off stays; of what is no continuation nothing
-    /// does.
+    /// that were. What came whole before `pieces` broke off, or the disk was full, stays; of what is no
+    /// continuation nothing does. After a failed sync nothing that came counts: who opens the copy next
+    /// cuts it.
     ///
     /// # Errors
     /// What `pieces` broke off with; [`StoreError::Damaged`] for what is no continuation;
-    /// [`StoreError::Full`]; [`StoreError::Pack`].
+    /// [`StoreError::Pack`], for a full disk too.
     pub fn extend(
         &mut self,
         pieces: impl Iterator<Item = Result<Bytes, StoreError>>,
     ) -> Result<u64, StoreError> {
         let before = self.end.offset;
         pack::incomplete(&self.path, before)?;
-        let taken = self.append(pieces);
-        let sink = Arc::clone(&self.medium.sink);
-        sync(sink.as_ref(), before)?;
-        self.medium.source.publish(size(sink.as_ref())?);
+        self.cut(before)?;
+        let (upto, broken) = self.append(pieces)?;
+        // ORDER: durable before the note goes. A failed sync is not tried again: the note stays.
+        sync(self.medium.sink.as_ref(), before)?;
+        self.medium.source.publish(upto);
         let found = continued(&self.medium, &self.header, self.end);
         let end = found.as_ref().map_or(before, |found| found.offset);
-        if size(sink.as_ref())? > end {
-            let cut = sink.truncate(end);
-            cut.map_err(|source| io("cutting the copy", end, source))?;
-            sync(sink.as_ref(), end)?;
-        }
-        self.medium.source.publish(end);
+        self.cut(end)?;
         pack::complete(&self.path)?;
         self.end = found?;
         self.punch(before)?;
-        let taken = taken?;
-        match taken == end {
-            true => Ok(end - before),
-            false => Err(StoreError::Damaged {
+        match broken {
+            Some(error) => Err(error),
+            None if upto == end => Ok(end - before),
+            None => Err(StoreError::Damaged {
                 offset: end,
                 why: "what came does not continue the copy".to_owned(),
             }),
         }
     }
 
+    /// Cuts what is behind `end`, if there is anything.
+    fn cut(&self, end: u64) -> Result<(), StoreError> {
+        let sink = self.medium.sink.as_ref();
+        let size = sink.size();
+        if size.map_err(|source| io("asking for the size", end, source))? > end {
+            let cut = sink.truncate(end);
+            cut.map_err(|source| io("cutting the copy", end, source))?;
+            sync(sink, end)?;
+        }
+        self.medium.source.publish(end);
+        Ok(())
+    }
+
     /// Gives the space back that commits behind `from` have freed, as far as the file system can.
     fn punch(&self, from: u64) -> Result<(), StoreError> {
         let (view, pack_id) = (self.medium.source.as_ref(), &self.header.pack_id);
-        let mut ranges = Vec::new();
-        let end = self.end.offset;
+        let (sink, end) = (self.medium.sink.as_ref(), self.end.offset);
+        let mut punched = Ok(0);
         scan::replay::<_, StoreError>(view, pack_id, from, end, |record| {
-            if let Record::Commit(_, _, mutations) = record {
-                for mutation in mutations {
-                    let Mutation::Freed(freed) = mutation else {
-                        continue;
-                    };
-                    let records = freed.records.iter();
-                    ranges.extend(records.flat_map(|one| freed_ranges(view, pack_id, one)));
+            let Record::Commit(_, _, mutations) = record else {
+                return Ok(());
+            };
+            for mutation in mutations {
+                let Mutation::Freed(freed) = mutation else {
+                    continue;
+                };
+                for range in freed
+                    .records
+                    .iter()
+                    .flat_map(|one| freed_ranges(view, pack_id, one))
+                {
+                    if let Ok(sum) = punched {
+                        punched = pack::punch(sink, &range).map(|bytes| sum + bytes);
+                    }
                 }
             }
             Ok(())
         })?;
-        for range in ranges {
-            if let Err(error) = pack::punch(self.medium.sink.as_ref(), &range) {
+        match punched {
+            Ok(0) => Ok(()),
+            Ok(_) => sync(sink, end),
+            Err(error) => {
                 tracing::warn!(%error, "freed space is not given back to the file system");
-                return Ok(());
+                Ok(())
             }
         }
-        sync(self.medium.sink.as_ref(), end)
     }
 
-    /// Writes pieces behind the end; gives where they end.
+    /// Writes pieces behind the end; gives where they end, and what they broke off with, or the disk did.
+    ///
+    /// # Errors
+    /// A failed sync: nothing that was written counts.
     fn append(
         &self,
         pieces: impl Iterator<Item = Result<Bytes, StoreError>>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(u64, Option<StoreError>), StoreError> {
         let sink = self.medium.sink.as_ref();
         let (mut at, mut synced) = (self.end.offset, self.end.offset);
         for piece in pieces {
-            let piece = piece?;
-            let written = sink.write_at(at, &[std::io::IoSlice::new(&piece)]);
-            written.map_err(|source| io("writing the copy", at, source))?;
-            at += piece.len() as u64;
+            let written = piece.and_then(|piece| {
+                let written = sink.write_at(at, &[IoSlice::new(&piece)]);
+                written.map_err(|source| io("writing the copy", at, source))?;
+                Ok(piece.len() as u64)
+            });
+            match written {
+                Ok(bytes) => at += bytes,
+                Err(error) => return Ok((at, Some(error))),
+            }
             if at - synced >= UNSYNCED_BYTES {
                 sync(sink, at)?;
                 synced = at;
             }
         }
-        Ok(at)
+        Ok((at, None))
     }
-}
-
-/// The end of a log whose every commit is intact; a torn tail is cut.
-fn intact(medium: &Medium, header: &PackHeader, from: Position) -> Result<Position, StoreError> {
-    let end = continued(medium, header, from)?;
-    if medium.source.len() > end.offset {
-        let cut = medium.sink.truncate(end.offset);
-        cut.map_err(|source| io("cutting the torn tail", end.offset, source))?;
-        sync(medium.sink.as_ref(), end.offset)?;
-        medium.source.publish(end.offset);
-    }
-    Ok(end)
 }
 
 /// Behind the last commit that follows on `from`.
@@ -329,11 +358,6 @@ fn continued(medium: &Medium, header: &PackHeader, from: Position) -> Result<Pos
 fn sync(sink: &dyn Sink, offset: u64) -> Result<(), StoreError> {
     let synced = sink.sync();
     synced.map_err(|source| io("syncing the copy", offset, source))
-}
-
-fn size(sink: &dyn Sink) -> Result<u64, StoreError> {
-    let size = sink.size();
-    size.map_err(|source| io("asking for the size", 0, source))
 }
 
 fn io(action: &'static str, offset: u64, source: std::io::Error) -> StoreError {

@@ -41,6 +41,7 @@ pub(super) struct Core {
     pub(super) barrier: Barrier,
     /// Held by whoever reclaims or verifies: a chunk that is freed meanwhile would look damaged.
     pub(super) upkeep: Mutex<()>,
+    /// Copies that are being sent.
     pub(super) transfers: Transfers,
     pub(super) budget: Budget,
     pub(super) chunker: Chunker,

@@ -3,10 +3,10 @@
 //! **Order of a write** (`// ORDER:` comments mark it in the code): append segments and leaves →
 //! append the commit → sync → commit the index transaction → acknowledge.
 //!
-//! **Locks**, in the order in which they may be taken: `Core::upkeep` → `Core::segments` →
-//! `Core::index` → the pack's log → the syncer's state. `Core::recent`, `Core::checked`,
+//! **Locks**, in the order in which they may be taken: `Core::upkeep` → `Core::transfers` →
+//! `Core::segments` → `Core::index` → the pack's log → the syncer's state. `Core::recent`, `Core::checked`,
 //! `Core::barrier` and those of guards and holds are leaves: nothing is locked while one of them is
-//! held. None is held across I/O, but `upkeep` by who reclaims or verifies, `segments` and the log
+//! held. None is held across I/O, but `upkeep` by who reclaims or verifies, `transfers` by who punches, `segments` and the log
 //! for their own append, and `index`, for reading, by the committer through its transaction, sync
 //! included: only the committer itself ever takes it for writing, to replace a failed index.
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::noise::noise;
 use crate::process::{Folder, Server, put};
+use crate::wire::Call;
 
 fn url(server: &Server) -> String {
     format!("http://{}", server.address)
@@ -98,4 +99,27 @@ fn an_earlier_state_is_served() {
     server.stop();
     let never = folder.run(&["serve", "--no-auth", "--as-of", "1999-01-01T00:00:00Z"]);
     assert!(never.assert_code(1).err().contains("no commit"));
+}
+
+#[test]
+fn who_waits_for_something_to_come_is_answered_when_the_server_stops() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.put("a", b"x");
+    backup(&folder, &server);
+    // One that ends where the log does: as `follow` asks.
+    let pack = Call::new("GET", "/packhold/pack?after=0&chain=00&wait=60");
+    assert_eq!(server.send(&pack).verdict(), (400, 250_105));
+    let end = packhold::store::Copy::open(&folder.file("copy.pack"));
+    let end = end.expect("it opens").expect("it is there").end();
+    let (commit, chain) = (end.commit, hex::encode(end.chain));
+    let address = server.address;
+    let waits = std::thread::spawn(move || {
+        let target = format!("/packhold/pack?after={commit}&chain={chain}&wait=60");
+        Call::new("GET", target).try_send(address)
+    });
+    sleep(Duration::from_millis(700));
+    server.stop();
+    let answer = waits.join().expect("no panic").expect("an answer");
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -1,17 +1,19 @@
 //! Copies of a pack that follow it, and looking at an earlier moment.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use bytes::Bytes;
 use packhold::domain::DomainError;
+use packhold::pack::PackError;
 use packhold::store::{Access, AsOf, Copy, GcOptions, GcReport, Options, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::support::client::{Client, Clock, options};
 use crate::support::noise::noise;
+use crate::support::sim::{Call, Failure, Paged, Sim};
 
 /// A store with one file, and a copy of it.
 struct World {
@@ -311,4 +313,90 @@ fn what_was_reclaimed_since_is_an_error_and_the_rest_is_there() {
     let gone = then.try_get("/big");
     let is_damage = matches!(&gone, Err(DomainError::Store(StoreError::Damaged { .. })));
     assert!(is_damage, "{gone:?}");
+}
+
+/// The copy of a world on a disk that fails when it is told to, and what it lacks.
+fn failing_copy(world: &World) -> (Sim, Copy, Vec<u8>) {
+    for n in 2..6 {
+        world.client.put(&format!("/{n}"), &noise(n, 3_000));
+    }
+    let sim = Sim::of_pages(Paged::of(&fs::read(world.copy()).unwrap()));
+    let copy = Copy::open_on(&world.copy(), sim.medium()).unwrap();
+    let lacking = world.lacking(&copy);
+    (sim, copy, lacking)
+}
+
+// A failed sync marks pages clean that never reached the disk: to sync again and go on would keep
+// commits that the next power failure takes.
+#[test]
+fn after_a_failed_sync_nothing_that_came_counts() {
+    // The last sync, and one on the way.
+    for junk in [0, 65] {
+        let world = World::new();
+        let (sim, mut copy, lacking) = failing_copy(&world);
+        let own = copy.bytes();
+        sim.fail(Call::Sync, 0, Failure::Io);
+        let junk = std::iter::repeat_n(Bytes::from(vec![7; 1 << 20]), junk);
+        let pieces = std::iter::once(Bytes::from(lacking.clone())).chain(junk);
+        let failed = copy.extend(pieces.map(Ok));
+        assert!(matches!(failed, Err(StoreError::Pack(_))), "{failed:?}");
+        assert_eq!(copy.bytes(), own);
+        let note = fs::read_to_string(world.file("copy.pack.incomplete"));
+        assert_eq!(note.unwrap(), own.to_string());
+        // Written anew, and synced then, it counts.
+        let added = copy.extend(std::iter::once(Ok(Bytes::from(lacking.clone()))));
+        assert_eq!(added.unwrap(), lacking.len() as u64);
+        assert!(!world.file("copy.pack.incomplete").exists());
+    }
+}
+
+fn is_full(done: &Result<u64, StoreError>) -> bool {
+    let Err(StoreError::Pack(PackError::Io { source, .. })) = done else {
+        return false;
+    };
+    source.kind() == io::ErrorKind::StorageFull
+}
+
+#[test]
+fn a_full_disk_keeps_whole_commits() {
+    let world = World::new();
+    let (sim, mut copy, lacking) = failing_copy(&world);
+    let own = copy.bytes();
+    sim.fail(Call::Write, 0, Failure::Short(lacking.len() / 2));
+    let full = copy.extend(std::iter::once(Ok(Bytes::from(lacking.clone()))));
+    assert!(is_full(&full), "{full:?}");
+    // It is not known how much of a failed write counts.
+    assert_eq!(copy.bytes(), own);
+    sim.fail(Call::Write, 6, Failure::Full);
+    let pieces = || {
+        lacking
+            .chunks(1000)
+            .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+    };
+    let full = copy.extend(pieces());
+    assert!(is_full(&full), "{full:?}");
+    assert!(
+        (own + 1..own + 6_000).contains(&copy.bytes()),
+        "{}",
+        copy.bytes()
+    );
+    let rest = world.lacking(&copy);
+    copy.extend(std::iter::once(Ok(Bytes::from(rest)))).unwrap();
+    assert_eq!(copy.bytes(), own + lacking.len() as u64);
+}
+
+#[test]
+fn who_only_looks_leaves_a_torn_tail_as_it_is() {
+    let world = World::new();
+    let mut image = fs::read(world.copy()).unwrap();
+    let own = image.len() as u64;
+    image.extend(noise(3, 5_000));
+    fs::write(world.copy(), &image).unwrap();
+    assert_eq!(open_copy(&world.copy()).bytes(), own);
+    assert!(fs::read(world.copy()).unwrap() == image);
+    // Who goes on there does not leave it behind.
+    world.client.put("/x", b"x");
+    follow(&world.client, &world.copy());
+    let now = fs::read(world.copy()).unwrap();
+    assert!(fs::read(world.pack()).unwrap().starts_with(&now));
 }

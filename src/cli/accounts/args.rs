@@ -2,21 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::cli::args::{RemoteArgs, StoreArgs};
-
-/// Where accounts are, and how the answer looks.
-#[derive(Debug, clap::Args)]
-pub struct At {
-    /// The store, closed.
-    #[command(flatten)]
-    pub store: StoreArgs,
-    /// Ask the server with this URL instead.
-    #[command(flatten)]
-    pub remote: RemoteArgs,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
-}
+pub use crate::cli::args::At;
 
 /// `packhold user`.
 #[derive(Debug, Subcommand)]

@@ -164,3 +164,28 @@ fn answers_that_are_not_taken_are_bounded_together() {
     drop(gone);
     assert_until((200, 0));
 }
+
+// Who is told that the service is busy asks again: what was made must not be made twice.
+#[test]
+fn a_long_answer_to_a_change_is_always_given() {
+    let service = Service::with(|config| {
+        config.no_auth = true;
+        config.limits.answer_bytes = 0;
+    });
+    service.store("/f", DIGITS);
+    let paths: Vec<String> = (0..1_000).map(|n| format!("/folder/{n}")).collect();
+    let wish = json!({
+        "projectId": "project", "repoName": "repo", "fullPathSet": paths, "type": "ALL",
+    });
+    let made = service.send(&post("/generic/temporary/token/create", &wish));
+    assert_eq!(made.verdict(), (200, 0), "{}", made.status);
+    assert!(made.body.len() > 64 << 10, "{}", made.body.len());
+    for n in 0..300 {
+        service.store(&format!("/d/{n}"), DIGITS);
+    }
+    let page = Call::new(
+        "GET",
+        "/repository/api/node/page/project/repo/d?pageSize=300",
+    );
+    assert_eq!(service.send(&page).verdict(), (503, 250_102));
+}
