@@ -146,9 +146,15 @@ impl App {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(ApiError::Internal("a worker panicked or was stopped")))
+    let (sender, receiver) = oneshot::channel();
+    // Boxed: every kind of task is thousands of lines of machine code.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        // Nobody listens when the client has gone; what was done is done all the same.
+        let _listener = sender.send(work());
+    });
+    drop(tokio::task::spawn_blocking(work));
+    let stopped = |_| Err(ApiError::Internal("a worker panicked or was stopped"));
+    receiver.await.unwrap_or_else(stopped)
 }
 
 /// Hears what became of a change.

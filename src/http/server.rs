@@ -14,8 +14,8 @@ use hyper::service::service_fn;
 use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::{Builder, Connection as Serving};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::either::Either;
 
 use super::app::App;
 use super::connections::{Answered, Connection, Connections, Limits, Watched, watch};
@@ -24,6 +24,7 @@ use super::gc;
 use super::request::{Origin, TraceId, expects_continue};
 use super::routes::routes;
 use super::sweep;
+use super::tls::Encrypted;
 use super::view::failure;
 use crate::metrics;
 
@@ -113,16 +114,21 @@ fn open(app: &Arc<App>, connections: &Arc<Connections>, stream: TcpStream, peer:
     tokio::spawn(async move {
         let connection = admitted.connection();
         let stream = Watched::new(stream, Arc::clone(connection));
-        // Boxed, so that the task does not have room for what it does not do.
-        let Some(tls) = &app.config.tls else {
-            return Box::pin(run(&app, connection, stream, peer)).await;
+        let stream = match &app.config.tls {
+            None => Either::Left(stream),
+            Some(tls) => {
+                let handshake = Box::pin(tls.acceptor().accept(stream));
+                match shake_hands(connection, handshake).await {
+                    Some(Ok(stream)) => Either::Right(Box::new(stream)),
+                    Some(Err(error)) => {
+                        return tracing::debug!(%error, %peer, "a handshake failed");
+                    }
+                    None => return tracing::debug!(%peer, "a handshake was broken off"),
+                }
+            }
         };
-        let handshake = Box::pin(tls.acceptor().accept(stream));
-        match shake_hands(connection, handshake).await {
-            Some(Ok(stream)) => Box::pin(run(&app, connection, stream, peer)).await,
-            Some(Err(error)) => tracing::debug!(%error, %peer, "a handshake failed"),
-            None => tracing::debug!(%peer, "a handshake was broken off"),
-        }
+        // Boxed, so that the task has no room for it while hands are shaken.
+        Box::pin(run(&app, connection, stream, peer)).await;
     });
 }
 
@@ -135,10 +141,13 @@ async fn shake_hands<F: Future + Unpin>(
 }
 
 /// Serves one connection to its end.
-async fn run<S>(app: &Arc<App>, connection: &Arc<Connection>, stream: S, peer: SocketAddr)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn run(
+    app: &Arc<App>,
+    connection: &Arc<Connection>,
+    // One type for both, since all of HTTP is compiled for each.
+    stream: Either<Watched, Box<Encrypted<Watched>>>,
+    peer: SocketAddr,
+) {
     let filter = warp::service(routes(Arc::clone(app)));
     let service = service_fn(|mut request: Request<Incoming>| {
         let origin = Origin {

@@ -51,6 +51,9 @@ pub enum TlsError {
     },
 }
 
+/// A stream that is encrypted.
+pub(super) type Encrypted<S> = tokio_rustls::server::TlsStream<S>;
+
 /// A certificate and its key, from two files in PEM.
 pub struct Tls {
     cert: PathBuf,
