@@ -33,6 +33,8 @@ mod ocp;
 mod ops;
 mod pack;
 pub mod params;
+#[doc(hidden)]
+pub mod probe;
 mod projects;
 mod quota;
 pub mod range;

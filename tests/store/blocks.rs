@@ -2,16 +2,13 @@
 //! disk.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
 
-use bytes::Bytes;
-use packhold::domain::blocks::{self, BlockUpload, Digesting, UploadId};
-use packhold::domain::quota::Usage;
-use packhold::domain::{Declared, DomainError, Stored};
+use packhold::domain::blocks::UploadId;
+use packhold::domain::{DomainError, Stored};
 use packhold::format::meta::{Block, Dialect};
-use packhold::store::{Store, StoreError};
+use packhold::store::StoreError;
 
-use crate::support::client::{Client, Clock, address, new_sim, open, try_open, upload};
+use crate::support::client::{Client, Clock, new_sim, open, try_open};
 use crate::support::crash::images;
 use crate::support::noise::noise;
 use crate::support::sim::{Call, Failure, Op, Sim};
@@ -24,42 +21,16 @@ const BLOCK_BYTES: usize = 7_000;
 const STARTED: usize = 100;
 const COMPLETED: usize = 101;
 
-fn start(store: &Store) -> Result<UploadId, DomainError> {
-    let (sender, receiver) = mpsc::channel();
-    blocks::start(store, upload(FILE), Dialect::Offset, move |result| {
-        sender.send(result).expect("somebody waits");
-    });
-    receiver.recv().expect("an answer comes")
+fn start(client: &Client) -> Result<UploadId, DomainError> {
+    client.start_blocks(FILE, Dialect::Offset)
 }
 
-fn put(store: &Store, id: &UploadId, number: usize, bytes: &[u8]) -> Result<Block, DomainError> {
-    let wanted = BlockUpload {
-        address: address(FILE),
-        id: id.clone(),
-        key: (number * BLOCK_BYTES) as u64,
-        declared: Declared::default(),
-    };
-    let (begun, mut ingest) = blocks::begin_block(store, wanted, Some(bytes.len() as u64))?;
-    ingest.push(&Bytes::copy_from_slice(bytes))?;
-    let ingested = ingest.finish_block()?;
-    let (sender, receiver) = mpsc::channel();
-    blocks::finish_block(store, begun, ingested, move |result| {
-        sender.send(result).expect("somebody waits");
-    });
-    receiver.recv().expect("an answer comes")
+fn put(client: &Client, id: &UploadId, number: usize, bytes: &[u8]) -> Result<Block, DomainError> {
+    client.put_block(FILE, id, (number * BLOCK_BYTES) as u64, bytes)
 }
 
-fn complete(store: &Store, id: &UploadId) -> Result<Stored, DomainError> {
-    let size = (BLOCKS * BLOCK_BYTES) as u64;
-    let digesting = Digesting::default();
-    let stored = blocks::complete(
-        store,
-        (&digesting, &Usage::default()),
-        &upload(FILE),
-        id,
-        Some(size),
-    )?;
-    Ok(stored.expect("nobody else digests the blocks"))
+fn complete(client: &Client, id: &UploadId) -> Result<Stored, DomainError> {
+    client.complete_blocks(FILE, id, Some((BLOCKS * BLOCK_BYTES) as u64))
 }
 
 fn of(bytes: &[u8], number: usize) -> &[u8] {
@@ -68,27 +39,21 @@ fn of(bytes: &[u8], number: usize) -> &[u8] {
 
 /// The whole story of an upload, its blocks out of order and one of them twice.
 fn story(client: &Client, sim: &Sim, bytes: &[u8]) -> UploadId {
-    let store = &client.store;
-    let id = start(store).expect("a session");
+    let id = start(client).expect("a session");
     sim.mark(STARTED);
     for number in [0, 2, 1, 4, 2, 3] {
-        put(store, &id, number, of(bytes, number)).expect("a block");
+        put(client, &id, number, of(bytes, number)).expect("a block");
         sim.mark(number);
     }
-    complete(store, &id).expect("a file");
+    complete(client, &id).expect("a file");
     sim.mark(COMPLETED);
     id
 }
 
 /// The blocks that are there; `None` when the session is not.
 fn there(client: &Client, id: &UploadId) -> Option<BTreeSet<u64>> {
-    let rows = client.store.rows().expect("rows");
-    let now_ms = client.store.now_ms();
-    match blocks::blocks(&rows, &address(FILE), id, now_ms, 0, 100) {
-        Ok(blocks) => Some(blocks.iter().map(|block| block.key).collect()),
-        Err(DomainError::NoSession(_)) => None,
-        Err(error) => panic!("{error}"),
-    }
+    let blocks = client.try_blocks(FILE, id).expect("they can be asked for");
+    blocks.map(|blocks| blocks.iter().map(|block| block.key).collect())
 }
 
 // A block is acknowledged, the power fails, and the client goes on where it was. A store that lost
@@ -136,10 +101,10 @@ fn every_crash_image_goes_on_with_an_upload_in_blocks() {
                         "{what}: block {number} is lost"
                     );
                     if !blocks.contains(&key) {
-                        put(&client.store, &id, number, of(&bytes, number)).expect("a block");
+                        put(&client, &id, number, of(&bytes, number)).expect("a block");
                     }
                 }
-                complete(&client.store, &id).unwrap_or_else(|e| panic!("{what}: {e}"));
+                complete(&client, &id).unwrap_or_else(|e| panic!("{what}: {e}"));
                 assert_eq!(client.get(FILE).as_ref(), Some(&bytes), "{what}");
                 resumed += 1;
             }
@@ -166,12 +131,12 @@ fn a_failing_disk_loses_no_acknowledged_block() {
             let sim = new_sim();
             let clock = Clock::at(1_000);
             let client = open(&sim, &clock);
-            let id = start(&client.store).expect("a session");
+            let id = start(&client).expect("a session");
             sim.fail(call, after, Failure::Io);
             let acknowledged: Vec<usize> = (0..BLOCKS)
-                .filter(|number| put(&client.store, &id, *number, of(&bytes, *number)).is_ok())
+                .filter(|number| put(&client, &id, *number, of(&bytes, *number)).is_ok())
                 .collect();
-            let completed = complete(&client.store, &id).is_ok();
+            let completed = complete(&client, &id).is_ok();
             failed += usize::from(!completed);
             client.store.close();
             drop(client);
@@ -188,9 +153,9 @@ fn a_failing_disk_loses_no_acknowledged_block() {
                         assert!(blocks.contains(&key), "{what}: block {number} is lost");
                     }
                     for number in 0..BLOCKS {
-                        put(&client.store, &id, number, of(&bytes, number)).expect("a block");
+                        put(&client, &id, number, of(&bytes, number)).expect("a block");
                     }
-                    complete(&client.store, &id).expect("a file");
+                    complete(&client, &id).expect("a file");
                     assert_eq!(client.get(FILE).as_ref(), Some(&bytes), "{what}");
                 }
             }
@@ -207,31 +172,26 @@ fn a_full_disk_refuses_blocks_and_keeps_those_that_are_there() {
     let bytes = noise(33, BLOCKS * BLOCK_BYTES);
     let sim = new_sim();
     let client = open(&sim, &Clock::at(1_000));
-    let store = &client.store;
     let (id, other) = (
-        start(store).expect("a session"),
-        start(store).expect("a session"),
+        start(&client).expect("a session"),
+        start(&client).expect("a session"),
     );
-    put(store, &id, 0, of(&bytes, 0)).expect("a block");
+    put(&client, &id, 0, of(&bytes, 0)).expect("a block");
     sim.set_free(Some(0));
-    let refused = put(store, &id, 1, of(&bytes, 1));
+    let refused = put(&client, &id, 1, of(&bytes, 1));
     assert!(
         matches!(refused, Err(DomainError::Store(StoreError::Full))),
         "{refused:?}"
     );
     assert_eq!(there(&client, &id), Some(BTreeSet::from([0])));
-    let (sender, receiver) = mpsc::channel();
-    blocks::abort(store, address(FILE), other.clone(), move |result| {
-        sender.send(result).expect("somebody waits");
-    });
-    let aborted = receiver.recv().expect("an answer comes");
+    let aborted = client.abort_blocks(FILE, &other);
     assert!(aborted.is_ok(), "giving up uses the reserve: {aborted:?}");
     assert_eq!(there(&client, &other), None);
     sim.set_free(None);
     for number in 1..BLOCKS {
-        put(store, &id, number, of(&bytes, number)).expect("a block");
+        put(&client, &id, number, of(&bytes, number)).expect("a block");
     }
-    complete(store, &id).expect("a file");
+    complete(&client, &id).expect("a file");
     assert_eq!(client.get(FILE).as_ref(), Some(&bytes));
     client.assert_clean();
 }

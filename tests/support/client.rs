@@ -231,7 +231,7 @@ impl Client {
         Self::read(reader).map(Some)
     }
 
-    fn read(mut reader: BlobReader) -> Result<Vec<u8>, DomainError> {
+    pub(super) fn read(mut reader: BlobReader) -> Result<Vec<u8>, DomainError> {
         let mut bytes = Vec::new();
         while reader.remaining() > 0 {
             let before = reader.remaining();

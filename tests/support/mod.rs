@@ -1,5 +1,6 @@
 //! What the integration tests and the fuzz targets share.
 
+pub mod blocks;
 pub mod client;
 pub mod crash;
 pub mod history;

@@ -15,7 +15,7 @@ use packhold::store::{GcOptions, Store};
 use super::client::{Client, Clock, fields, new_sim, options, upload};
 use super::crash;
 use super::noise::{Noise, noise};
-use super::sim::Sim;
+use super::sim::{Call, Failure, Sim};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -40,6 +40,8 @@ pub enum Step {
     Rebuild,
     /// Pulls the plug; the seed says what of the pending writes reached the disk.
     Kill(u8),
+    /// Puts while the disk fails in some way; then the plug is pulled.
+    Fail(u8, u8),
     /// Verifies.
     Verify,
     /// Takes in a package with bytes of a seed.
@@ -71,7 +73,7 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
         .chunks_exact(4)
         .map(|word| {
             let (name, a, b) = (word[1] % 8, word[2], word[3]);
-            match word[0] % 24 {
+            match word[0] % 25 {
                 0..=3 => Step::Put(name, size(a), b),
                 4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
                 6 => Step::PutForADay(name, a),
@@ -85,6 +87,7 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
                 16..=17 => Step::Add(name, size(a), b),
                 18 => Step::AddFile(name, a % 8),
                 19..=21 => Step::Remove(name),
+                22 => Step::Fail(name, a),
                 _ => Step::Gc,
             }
         })
@@ -225,6 +228,7 @@ impl World {
                 self.open();
             }
             Step::Kill(seed) => self.kill(seed),
+            Step::Fail(name, how) => self.fail(name, how),
             Step::Verify => self.client().assert_clean(),
             Step::Add(name, size, seed) => self.add(package(name), bytes_of(size, seed)),
             Step::AddFile(name, of) => {
@@ -322,6 +326,31 @@ impl World {
         self.start.clone_from(&image);
         self.sim = Sim::of_image(image);
         self.open();
+    }
+
+    /// A put on a disk that fails: what was acknowledged is there behind the crash, and what was not is
+    /// there whole or not at all.
+    fn fail(&mut self, name: u8, how: u8) {
+        let call = Call::ALL[usize::from(how % 8).min(Call::ALL.len() - 1)];
+        let failure = match how >> 3 & 3 {
+            0 => Failure::Io,
+            1 => Failure::Full,
+            2 => Failure::Short(usize::from(how) * 11),
+            _ => Failure::Interrupted,
+        };
+        self.sim.fail(call, u64::from(how >> 5), failure);
+        let bytes = noise(u64::from(how) + 2_000, 5_000);
+        let put = self.client().try_put(&path(name), &bytes);
+        self.sim.mend();
+        self.kill(how);
+        let file = File {
+            bytes,
+            expires_ms: None,
+        };
+        let found = self.client().get(&path(name));
+        if put.is_ok() || found.as_ref() == Some(&file.bytes) {
+            self.files.insert(name, file);
+        }
     }
 
     fn compare(&self) {

@@ -1,19 +1,18 @@
 //! Small stretches of real work, the same for the same seed: uploads, overwrites, uploads in blocks,
 //! packages, deletes, reclaiming, restarts; on a disk that fails now and then, if that is wanted.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
-use packhold::domain::blocks::{self, BlockUpload, Digesting, UploadId};
-use packhold::domain::quota::Usage;
-use packhold::domain::{Declared, DomainError};
+use packhold::domain::DomainError;
+use packhold::domain::blocks::UploadId;
 use packhold::format::meta::Dialect;
 use packhold::index::Place;
 use packhold::store::{GcOptions, Options, Store, StoreError};
 
-use super::client::{Client, Clock, address, new_sim, options, upload};
+use super::client::{Client, Clock, new_sim, options};
 use super::history::{Allowed, Content, History};
 use super::noise::Noise;
 use super::platter::Disk;
@@ -124,17 +123,17 @@ impl Scene {
 
     /// An upload in blocks, which is completed in the end, or given up, or left.
     fn blocks(&self, client: &Client, path: &str, noise: &mut Noise) -> bool {
-        let Ok(id) = begin(&client.store, path) else {
+        let Ok(id) = client.start_blocks(path, Dialect::Offset) else {
             return false;
         };
         let (mut file, mut done) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             let len = 200 + noise.below(1_500);
             let bytes = noise.bytes(len);
-            let key = file.len();
+            let key = file.len() as u64;
             let name = format!("#{key} {id} {path}");
             let content: Content = Some(Arc::new(bytes.clone()));
-            let put = || put_block(&client.store, path, &id, key, &bytes).is_ok();
+            let put = || client.put_block(path, &id, key, &bytes).is_ok();
             if !self
                 .history
                 .change(&self.pack, vec![(name.clone(), content)], put)
@@ -149,21 +148,11 @@ impl Scene {
             0 => true,
             1 => self
                 .history
-                .change(&self.pack, done, || abort(&client.store, path, &id)),
+                .change(&self.pack, done, || client.abort_blocks(path, &id).is_ok()),
             _ => {
                 done.push((path.to_owned(), Some(Arc::new(file))));
-                self.history.change(&self.pack, done, || {
-                    let digesting = Digesting::default();
-                    let upload = upload(path);
-                    let made = blocks::complete(
-                        &client.store,
-                        (&digesting, &Usage::default()),
-                        &upload,
-                        &id,
-                        Some(size),
-                    );
-                    matches!(made, Ok(Some(_)))
-                })
+                let complete = || client.complete_blocks(path, &id, Some(size)).is_ok();
+                self.history.change(&self.pack, done, complete)
             }
         }
     }
@@ -202,45 +191,6 @@ impl Scene {
     }
 }
 
-fn begin(store: &Store, path: &str) -> Result<UploadId, DomainError> {
-    let (sender, receiver) = mpsc::channel();
-    blocks::start(store, upload(path), Dialect::Offset, move |result| {
-        sender.send(result).expect("somebody waits");
-    });
-    receiver.recv().expect("an answer comes")
-}
-
-fn put_block(
-    store: &Store,
-    path: &str,
-    id: &UploadId,
-    key: usize,
-    bytes: &[u8],
-) -> Result<(), DomainError> {
-    let wanted = BlockUpload {
-        address: address(path),
-        id: id.clone(),
-        key: key as u64,
-        declared: Declared::default(),
-    };
-    let (begun, mut ingest) = blocks::begin_block(store, wanted, Some(bytes.len() as u64))?;
-    ingest.push(&Bytes::copy_from_slice(bytes))?;
-    let ingested = ingest.finish_block()?;
-    let (sender, receiver) = mpsc::channel();
-    blocks::finish_block(store, begun, ingested, move |result| {
-        sender.send(result.map(|_| ())).expect("somebody waits");
-    });
-    receiver.recv().expect("an answer comes")
-}
-
-fn abort(store: &Store, path: &str, id: &UploadId) -> bool {
-    let (sender, receiver) = mpsc::channel();
-    blocks::abort(store, address(path), id.clone(), move |result| {
-        sender.send(result.is_ok()).expect("somebody waits");
-    });
-    receiver.recv().expect("an answer comes")
-}
-
 /// The bytes of a block, by what its change is called; `None` when it is not there.
 ///
 /// # Errors
@@ -250,19 +200,7 @@ pub fn read_block(client: &Client, name: &str) -> Result<Option<Vec<u8>>, Domain
     let mut word = || words.next().expect("three words");
     let (key, id, path) = (word().parse::<u64>().expect("a number"), word(), word());
     let id = UploadId::parse(id, Dialect::Offset)?;
-    let now_ms = client.store.now_ms();
-    let found = blocks::blocks(&client.store.rows()?, &address(path), &id, now_ms, 0, 100);
-    let found = match found {
-        Ok(blocks) => blocks.into_iter().find(|block| block.key == key),
-        Err(DomainError::NoSession(_) | DomainError::NotFound(_)) => None,
-        Err(error) => return Err(error),
-    };
-    let Some(block) = found else { return Ok(None) };
-    let mut reader = client.store.read_block(&block);
-    let mut bytes = Vec::new();
-    while reader.remaining() > 0 {
-        let window = reader.next_window()?;
-        window.iter().for_each(|part| bytes.extend_from_slice(part));
-    }
-    Ok(Some(bytes))
+    let blocks = client.try_blocks(path, &id)?.unwrap_or_default();
+    let block = blocks.iter().find(|block| block.key == key);
+    block.map(|block| client.try_block(block)).transpose()
 }

@@ -1,0 +1,9 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/blocks.rs"]
+mod check;
+#[path = "../../tests/support/mod.rs"]
+#[allow(dead_code)]
+mod support;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));

@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/commit.rs"]
+mod check;
+#[path = "../../tests/fuzz/held.rs"]
+mod held;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));
