@@ -8,7 +8,9 @@
 
 #![expect(
     clippy::cast_precision_loss,
-    reason = "figures for people, far below the limit"
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people, and counts far below the limit"
 )]
 
 mod fill;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use packhold::index::{Checkpoint, Index, Place, Prefix, Rows};
+use packhold::index::{Checkpoint, Index, Place, Prefix};
 use packhold::store::{Access, Options, Store, StoreError, index_path};
 
 use crate::support::client::{Client, Clock, options};
