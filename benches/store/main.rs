@@ -75,7 +75,7 @@ impl Sizes {
             self.runs
         );
         println!(
-            "| chunks | upload, µs a chunk; the last tenth | memory, MiB | index, bytes a chunk: pages, file | open, ms | rebuild, s; CPU, s | million chunks/s | memory, MiB (with mapped pages) | index after it | verify, µs a chunk | reclaim half, µs a chunk freed |"
+            "| chunks | upload, µs a chunk; the last tenth | memory, MiB | index, bytes a chunk: pages, file | open, ms; after a rebuild | rebuild, s; CPU, s | million chunks/s | memory, MiB (with mapped pages) | index after it | verify, µs a chunk | reclaim half, µs a chunk freed |"
         );
         println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         for size in decades(10_000, self.chunks) {
@@ -85,15 +85,17 @@ impl Sizes {
             let before = process::run("size", &pack, 0);
             let chunks = process::run("verify", &pack, 0).get("chunks");
             let each = filled.get("files") / chunks;
+            let filled_opened = self.opened(&pack);
             let (opened, rebuilt, verified) = self.interleaved(&pack, chunks);
             let after = process::run("size", &pack, 0);
             let reclaimed = process::run("reclaim", &pack, filled.get("files") as usize);
             println!(
-                "| {chunks} | {:.2}; {:.2} | {:.0} | {} | {:.1} | {:.3}; {:.2} | {:.2} | {:.0} ({:.0}) | {} | {:.2} | {:.2} |",
+                "| {chunks} | {:.2}; {:.2} | {:.0} | {} | {:.1}; {:.1} | {:.3}; {:.2} | {:.2} | {:.0} ({:.0}) | {} | {:.2} | {:.2} |",
                 filled.get("fill") / chunks * 1e6,
                 filled.get("each") * each * 1e6,
                 filled.get("anon"),
                 per(&before, chunks),
+                middle(&filled_opened, "seconds") * 1e3,
                 middle(&opened, "seconds") * 1e3,
                 middle(&rebuilt, "seconds"),
                 middle(&rebuilt, "cpu"),
@@ -107,12 +109,19 @@ impl Sizes {
         }
     }
 
-    /// Opens, rebuilds, verifies, and again.
+    /// Opens a closed store: chunks that did not fill a generation are read again, each time.
+    fn opened(&self, pack: &Path) -> Vec<Figures> {
+        (0..self.runs)
+            .map(|_| process::run("open", pack, 0))
+            .collect()
+    }
+
+    /// Rebuilds, opens, verifies, and again.
     fn interleaved(&self, pack: &Path, chunks: f64) -> (Vec<Figures>, Vec<Figures>, Vec<Figures>) {
         let (mut opened, mut rebuilt, mut verified) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.runs {
-            opened.push(process::run("open", pack, 0));
             rebuilt.push(process::run("rebuild", pack, chunks as usize));
+            opened.push(process::run("open", pack, 0));
             verified.push(process::run("verify", pack, 0));
         }
         (opened, rebuilt, verified)
@@ -134,7 +143,8 @@ impl Sizes {
             let filled = process::run("fill-files", &pack, size);
             let files = filled.get("files");
             let before = process::run("size", &pack, 0);
-            let (opened, rebuilt, _) = self.interleaved(&pack, files);
+            let opened = self.opened(&pack);
+            let (_, rebuilt, _) = self.interleaved(&pack, files);
             let after = process::run("size", &pack, 0);
             println!(
                 "| {files} | {:.1}; {:.1} | {:.0} | {} | {:.1} | {:.3}; {:.2} | {:.2} | {:.0} | {} |",
@@ -185,11 +195,15 @@ impl Sizes {
         println!("| 0: closed | 0 | {:.1} | |", nothing * 1e3);
         for ((uploads, _), row) in died.iter().zip(&rows) {
             let seconds = middle(row, "seconds");
+            let each = (seconds - nothing) / *uploads as f64 * 1e6;
+            let each = match *uploads < 100 {
+                true => String::new(),
+                false => format!("{each:.1}"),
+            };
             println!(
-                "| {uploads} | {:.0} | {:.1} | {:.1} |",
+                "| {uploads} | {:.0} | {:.1} | {each} |",
                 middle(row, "commits"),
                 seconds * 1e3,
-                (seconds - nothing) / *uploads as f64 * 1e6,
             );
         }
     }
