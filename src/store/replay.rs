@@ -89,8 +89,11 @@ struct Replay<'c> {
     /// What is to be covered.
     end: Position,
     covered: Checkpoint,
-    /// Takes in the chunks below `end`, if the table has none: they come into it sorted, at the end.
+    /// The chunks below `end`, if the table has none: they come into it sorted, at the end. Until then
+    /// all is one transaction: no page is written twice because a commit came between, and nobody can
+    /// take a part for the whole.
     sorter: Option<ChunkSorter>,
+    batch: Option<Batch>,
     waiting: Vec<Mutation>,
 }
 
@@ -105,7 +108,7 @@ impl<'c> Replay<'c> {
         let sorter = match reader.chunk_count()? {
             0 => {
                 let mut sorter = ChunkSorter::new(&core.place);
-                // A replay that failed may have left rows of commits, but none of chunks.
+                // There may be rows of commits that free, and none of chunks.
                 reader.each_freed::<StoreError>(|record| {
                     for (key, own) in core.freed_entries(&record) {
                         sorter.forget(&key, own);
@@ -122,6 +125,7 @@ impl<'c> Replay<'c> {
             from,
             end,
             covered: from,
+            batch: sorter.is_some().then(|| index.begin()).transpose()?,
             sorter,
             waiting: Vec::new(),
         })
@@ -197,6 +201,11 @@ impl<'c> Replay<'c> {
 
     /// Writes what waits into the index.
     fn write(&mut self, durable: bool) -> Result<(), StoreError> {
+        if let Some(batch) = self.batch.take() {
+            self.apply(&mut batch.tables()?)?;
+            self.batch = Some(batch);
+            return Ok(());
+        }
         let frozen = self.core.recent.read().frozen();
         let batch: Batch = self.index.begin()?;
         {
@@ -235,7 +244,10 @@ impl<'c> Replay<'c> {
 
     /// All was read. Writes what waits, and the chunks; with `lasting`, for good.
     fn finish(mut self, lasting: bool) -> Result<Checkpoint, StoreError> {
-        let batch: Batch = self.index.begin()?;
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => self.index.begin()?,
+        };
         self.covered.position = self.end;
         {
             let mut tables = batch.tables()?;
