@@ -1,7 +1,7 @@
 //! Where an index lives.
 
 use std::fmt::Debug;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,6 +108,17 @@ impl Place {
         }
     }
 
+    /// A new file beside the index that has no name, and ends when it is closed.
+    pub(super) fn nameless(&self) -> std::io::Result<File> {
+        let Self::File(index) = self else {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        };
+        let path = index.with_extension("index.sort");
+        let file = open_new(&path)?;
+        std::fs::remove_file(&path)?;
+        Ok(file)
+    }
+
     /// Bytes of disk that it takes; 0 in memory.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -116,6 +127,19 @@ impl Place {
             Self::Memory => 0,
             Self::Shelf(shelf) => shelf.size(),
         }
+    }
+}
+
+fn open_new(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        // What a process left that was killed between two system calls.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            options.create_new(true).open(path)
+        }
+        other => other,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The tables, and the handles through which a snapshot reads them and a write transaction reads and
 //! changes them.
 
+use std::ops::Bound;
+
 use redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction,
 };
@@ -170,6 +172,22 @@ impl Tables<'_> {
         let row = seal_bytes(&[CHECKPOINT.as_bytes()], checkpoint.encode());
         self.meta.insert(CHECKPOINT, row.as_slice())?;
         Ok(())
+    }
+
+    /// Fills the table of chunks, which must be empty, with sorted rows.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn load_chunks(
+        &mut self,
+        rows: impl Iterator<Item = Result<(Prefix, u64), IndexError>>,
+    ) -> Result<(), IndexError> {
+        let mut cursor = self.chunks.upper_bound_mut(Bound::<&Prefix>::Unbounded)?;
+        for row in rows {
+            let (key, offset) = row?;
+            cursor.insert_before(&key, offset)?;
+        }
+        Ok(cursor.close()?)
     }
 
     /// Puts chunk rows in; sorted ones are quickest. Of two places of a chunk the lower stays,

@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use super::IndexError;
 use super::row::{Prefix, unseal};
 use super::rows::node_row;
-use super::tables::Reader;
+use super::tables::{Reader, each_derived_table};
 use crate::format::meta::{Blob, Node, NodeId, Package, Repo};
 
 impl Reader {
@@ -15,6 +15,24 @@ impl Reader {
     /// [`IndexError`].
     pub fn chunk_count(&self) -> Result<u64, IndexError> {
         Ok(self.chunks.len()?)
+    }
+
+    /// Bytes of the pages that hold the rows, with what is free in them. Reads all of them.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn page_bytes(&self) -> Result<u64, IndexError> {
+        let mut sum = 0;
+        macro_rules! table {
+            ($field:ident) => {
+                let stats = self.$field.stats()?;
+                sum += stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+            };
+        }
+        each_derived_table!(table);
+        table!(chunks);
+        table!(pending_punch);
+        Ok(sum)
     }
 
     /// Hands every chunk row to `visit`, sorted.

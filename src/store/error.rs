@@ -45,6 +45,16 @@ pub enum StoreError {
         /// Where it ends.
         end: u64,
     },
+    /// The pack and its index went different ways.
+    #[error(
+        "the index covers a commit that ends at offset {indexed}, and the pack, whole as it is, has \
+         none there: it is a copy with another history, and acknowledged commits are missing from it; \
+         `packhold reindex --accept-rollback` goes on with what is there"
+    )]
+    OtherHistory {
+        /// Where the commit that the index covers would end.
+        indexed: u64,
+    },
     /// There is no store at the path.
     #[error("there is no store at {0}")]
     Missing(std::path::PathBuf),
@@ -93,7 +103,10 @@ impl StoreError {
     pub fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::Damaged { .. } | Self::Rollback { .. } | Self::Pack(PackError::Format { .. })
+            Self::Damaged { .. }
+                | Self::Rollback { .. }
+                | Self::OtherHistory { .. }
+                | Self::Pack(PackError::Format { .. })
         )
     }
 }

@@ -177,11 +177,14 @@ impl Store {
             tracing::warn!(%error, "the checkpoint of the index is unreadable");
             None
         });
+        if covered.is_some_and(|c| c.pack_id != header.pack_id) {
+            tracing::warn!("the index is of another pack, and is built anew");
+        }
         let fits = |c: &Checkpoint| {
-            let ours = c.pack_id == header.pack_id;
-            ours && !options.rebuild && medium.holds(&header.pack_id, &c.position)
+            c.pack_id == header.pack_id && medium.holds(&header.pack_id, &c.position)
         };
-        let mut usable = covered.filter(fits);
+        let held = covered.filter(fits);
+        let mut usable = held.filter(|_| !options.rebuild);
         let mut from = match &usable {
             Some(checkpoint) => checkpoint.position,
             None => medium.start()?,
@@ -200,6 +203,9 @@ impl Store {
         }
         covered = covered.filter(|c| c.pack_id == header.pack_id);
         refuse_rollback(covered, &survey, &options)?;
+        if held.is_none() {
+            refuse_other_history(covered, &survey, &options)?;
+        }
         let read_only = options.access == Access::ReadOnly
             || header.ro_compat != 0
             || !survey.corrupt.is_empty();
@@ -343,6 +349,23 @@ fn refuse_rollback(
             })
         }
         _ => Ok(()),
+    }
+}
+
+/// An index of this very pack covers a commit that the log does not have, and damage is not why: two
+/// copies of the pack were both written to, and this is the index of the other one.
+fn refuse_other_history(
+    covered: Option<Checkpoint>,
+    survey: &Survey,
+    options: &Options,
+) -> Result<(), StoreError> {
+    let Some(indexed) = covered.map(|covered| covered.position.offset) else {
+        return Ok(());
+    };
+    let is_damaged = survey.corrupt.iter().any(|at| at.offset < indexed);
+    match is_damaged || options.accept_rollback {
+        true => Ok(()),
+        false => Err(StoreError::OtherHistory { indexed }),
     }
 }
 

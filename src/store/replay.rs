@@ -3,13 +3,20 @@
 use super::StoreError;
 use super::core::Core;
 use super::open::OpenReport;
+use crate::format::commit::CommitHead;
 use crate::format::meta::Mutation;
+use crate::format::record::Frame;
 use crate::format::scan::{self, Position, Record};
-use crate::format::segment;
-use crate::index::{Batch, Checkpoint, Index, Prefix, Recent, prefix};
+use crate::format::segment::{self, Entry};
+use crate::index::{
+    Batch, Checkpoint, ChunkSorter, Index, IndexError, Prefix, Recent, Tables, prefix,
+};
 
 /// Mutations replayed in one index transaction.
-const REPLAY_MUTATIONS: u64 = 20_000;
+const REPLAY_MUTATIONS: usize = 20_000;
+/// Chunk rows after which somebody hears of the progress.
+const PROGRESS_ROWS: u64 = 1 << 16;
+const CHUNK_ROW_BYTES: u64 = 24;
 
 impl Core {
     /// Applies the commits between `from` and `end` to the index, and the segments below
@@ -22,14 +29,7 @@ impl Core {
         chunks_end: u64,
         report: &mut OpenReport,
     ) -> Result<Checkpoint, StoreError> {
-        let mut replay = Replay {
-            core: self,
-            index,
-            from: *from,
-            covered: *from,
-            waiting: Vec::new(),
-            waiting_mutations: 0,
-        };
+        let mut replay = Replay::new(self, index, *from, end)?;
         let start = from.chunks_upto.min(from.position.offset);
         let view = self.pack.view();
         let damages = scan::replay(
@@ -37,7 +37,7 @@ impl Core {
             &self.pack.header().pack_id,
             start,
             chunks_end,
-            |record| replay.record(record, end.offset, report),
+            |record| replay.record(record, report),
         )?;
         for damage in damages {
             if !report
@@ -48,10 +48,9 @@ impl Core {
                 report.corrupt.push(damage);
             }
         }
-        replay.covered.position = end;
-        replay.write(report.replayed_commits > 0 && index.has_room())?;
-        report.chunks_upto = replay.covered.chunks_upto;
-        Ok(replay.covered)
+        let covered = replay.finish(report.replayed_commits > 0)?;
+        report.chunks_upto = covered.chunks_upto;
+        Ok(covered)
     }
 
     /// Drops the index, opens it anew and replays what it misses of the commits up to `end`, behind
@@ -87,60 +86,126 @@ struct Replay<'c> {
     core: &'c Core,
     index: &'c Index,
     from: Checkpoint,
+    /// What is to be covered.
+    end: Position,
     covered: Checkpoint,
+    /// The chunks below `end`, if the table has none: they come into it sorted, at the end. Until then
+    /// all is one transaction: no page is written twice because a commit came between, and nobody can
+    /// take a part for the whole.
+    sorter: Option<ChunkSorter>,
+    batch: Option<Batch>,
     waiting: Vec<Mutation>,
-    waiting_mutations: u64,
 }
 
-impl Replay<'_> {
-    fn record(
-        &mut self,
-        record: Record,
-        end: u64,
-        report: &mut OpenReport,
-    ) -> Result<(), StoreError> {
-        match record {
+impl<'c> Replay<'c> {
+    fn new(
+        core: &'c Core,
+        index: &'c Index,
+        from: Checkpoint,
+        end: Position,
+    ) -> Result<Self, StoreError> {
+        let reader = index.reader()?;
+        let sorter = match reader.chunk_count()? {
+            0 => {
+                let mut sorter = ChunkSorter::new(&core.place);
+                // There may be rows of commits that free, and none of chunks.
+                reader.each_freed::<StoreError>(|record| {
+                    for (key, own) in core.freed_entries(&record) {
+                        sorter.forget(&key, own);
+                    }
+                    Ok(())
+                })?;
+                Some(sorter)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            core,
+            index,
+            from,
+            end,
+            covered: from,
+            batch: sorter.is_some().then(|| index.begin()).transpose()?,
+            sorter,
+            waiting: Vec::new(),
+        })
+    }
+
+    fn record(&mut self, record: Record, report: &mut OpenReport) -> Result<(), StoreError> {
+        let upto = match record {
             Record::Segment(frame, entries) if frame.offset >= self.from.chunks_upto => {
-                let mut recent = self.core.recent.write();
-                for (_, own, entry) in segment::layout(&frame, entries) {
-                    recent.insert(prefix(&entry.sha256), own);
-                }
-                recent.freeze(frame.next_offset(), false);
-                if recent.frozen().is_some() {
-                    drop(recent);
-                    self.write(self.index.has_room())?;
-                }
+                self.segment(&frame, entries)?;
+                frame.next_offset()
             }
             Record::Commit(frame, head, mutations)
-                if (self.from.position.offset..end).contains(&frame.offset) =>
+                if (self.from.position.offset..self.end.offset).contains(&frame.offset) =>
             {
                 report.replayed_commits += u64::from(!mutations.is_empty());
-                self.waiting_mutations += mutations.len() as u64;
-                let frees = mutations.iter().any(|m| matches!(m, Mutation::Freed(_)));
-                self.waiting.extend(mutations);
-                self.covered.position = Position {
-                    offset: frame.next_offset(),
-                    seq: frame.seq.saturating_add(1),
-                    chain: head.chain,
-                    commit: frame.offset,
-                    sealed: head.mutations == 0,
-                };
-                if frees {
-                    // Rows that it takes out must be in the table by then.
-                    self.core.recent.write().freeze(frame.offset, true);
-                }
-                if frees || self.waiting_mutations >= REPLAY_MUTATIONS {
-                    self.write(false)?;
-                }
+                self.commit(&frame, &head, mutations)?;
+                frame.next_offset()
             }
             _ => return Ok(()),
-        }
-        (self.core.options.progress)("rebuilding the index", self.covered.position.offset, end);
+        };
+        (self.core.options.progress)("rebuilding the index", upto, self.end.offset.max(upto));
         Ok(())
+    }
+
+    fn segment(&mut self, frame: &Frame, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let rows = segment::layout(frame, entries);
+        let rows = rows.map(|(_, own, entry)| (prefix(&entry.sha256), own));
+        let is_covered = frame.offset < self.end.offset;
+        if let Some(sorter) = self.sorter.as_mut().filter(|_| is_covered) {
+            rows.for_each(|(key, own)| sorter.insert(&key, own));
+            return Ok(());
+        }
+        let mut recent = self.core.recent.write();
+        rows.for_each(|(key, own)| recent.insert(key, own));
+        if !is_covered {
+            // A crash may cut it: it waits for a commit, and the committer.
+            return Ok(());
+        }
+        recent.freeze(frame.next_offset(), false);
+        let is_full = recent.frozen().is_some();
+        drop(recent);
+        match is_full {
+            true => self.write(self.index.has_room()),
+            false => Ok(()),
+        }
+    }
+
+    fn commit(
+        &mut self,
+        frame: &Frame,
+        head: &CommitHead,
+        mutations: Vec<Mutation>,
+    ) -> Result<(), StoreError> {
+        let frees = mutations.iter().any(|m| matches!(m, Mutation::Freed(_)));
+        self.waiting.extend(mutations);
+        self.covered.position = Position {
+            offset: frame.next_offset(),
+            seq: frame.seq.saturating_add(1),
+            chain: head.chain,
+            commit: frame.offset,
+            sealed: head.mutations == 0,
+        };
+        let frees = frees && self.sorter.is_none();
+        if frees {
+            // Rows that it takes out must be in the table by then.
+            self.core.recent.write().freeze(frame.offset, true);
+        }
+        match frees || self.waiting.len() >= REPLAY_MUTATIONS {
+            true => self.write(false),
+            false => Ok(()),
+        }
     }
 
     /// Writes what waits into the index.
     fn write(&mut self, durable: bool) -> Result<(), StoreError> {
+        if let Some(batch) = self.batch.take() {
+            self.apply(&mut batch.tables()?)?;
+            self.batch = Some(batch);
+            return Ok(());
+        }
         let frozen = self.core.recent.read().frozen();
         let batch: Batch = self.index.begin()?;
         {
@@ -152,16 +217,63 @@ impl Replay<'_> {
                 self.covered.chunks_upto = *upto;
             }
             // Behind the chunk rows: these mutations may take some of them out.
-            for mutation in self.waiting.drain(..) {
-                self.core.apply(&mut tables, &mutation)?;
-            }
+            self.apply(&mut tables)?;
             tables.set_checkpoint(&self.covered)?;
         }
         batch.commit(durable)?;
-        self.waiting_mutations = 0;
         if frozen.is_some() {
             self.core.recent.write().thawed();
         }
         Ok(())
+    }
+
+    fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), IndexError> {
+        for mutation in self.waiting.drain(..) {
+            match (&mutation, &mut self.sorter) {
+                (Mutation::Freed(freed), Some(sorter)) => {
+                    for (key, own) in self.core.freed_rows(freed) {
+                        sorter.forget(&key, own);
+                    }
+                    tables.apply(&mutation)?;
+                }
+                _ => self.core.apply(tables, &mutation)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// All was read. Writes what waits, and the chunks; with `lasting`, for good.
+    fn finish(mut self, lasting: bool) -> Result<Checkpoint, StoreError> {
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => self.index.begin()?,
+        };
+        self.covered.position = self.end;
+        {
+            let mut tables = batch.tables()?;
+            self.apply(&mut tables)?;
+            if let Some(sorter) = self.sorter.take() {
+                self.load(&mut tables, sorter)?;
+                self.covered.chunks_upto = self.covered.chunks_upto.max(self.end.offset);
+            }
+            // ORDER: with the last chunk, in one transaction: nobody takes some of them for all.
+            tables.set_checkpoint(&self.covered)?;
+        }
+        // Whether there is room is only known now that it has grown.
+        batch.commit(lasting && self.index.has_room())?;
+        Ok(self.covered)
+    }
+
+    fn load(&self, tables: &mut Tables<'_>, sorter: ChunkSorter) -> Result<(), IndexError> {
+        let total = sorter.len();
+        let mut done = 0;
+        let rows = sorter.finish()?.inspect(|_| {
+            done += 1;
+            if done % PROGRESS_ROWS == 0 {
+                let [done, total] = [done, total].map(|rows| rows * CHUNK_ROW_BYTES);
+                (self.core.options.progress)("writing the index of chunks", done, total);
+            }
+        });
+        tables.load_chunks(rows)
     }
 }

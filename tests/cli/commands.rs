@@ -224,3 +224,64 @@ fn a_pack_from_yesterday_is_refused_until_that_is_accepted() {
     server.stop();
     folder.run(&["verify"]).assert_code(0);
 }
+
+// Two copies of a store were both written to; then the index of one came to lie beside the pack of the
+// other. What was acknowledged there is missing here, and nobody is to learn of that by accident.
+#[test]
+fn the_index_of_another_history_is_noticed() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.put("both", b"both");
+    server.stop();
+    let both = std::fs::read(folder.pack()).expect("the pack");
+    let server = folder.serve();
+    server.put("theirs", b"theirs");
+    server.stop();
+    let their_index = std::fs::read(folder.index()).expect("the index");
+    std::fs::write(folder.pack(), both).expect("the pack can be written");
+    std::fs::remove_file(folder.index()).expect("the index can be deleted");
+    let server = folder.serve();
+    server.put("ours", &noise(1, 50_000));
+    server.stop();
+    std::fs::write(folder.index(), their_index).expect("the index can be written");
+    for args in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["stats"],
+        &["verify"],
+        &["reindex"],
+    ] {
+        let ran = folder.run(args);
+        ran.assert_code(3);
+        let told = ran.err();
+        assert!(told.contains("another history"), "{args:?}: {told}");
+        assert!(told.contains("--accept-rollback"), "{args:?}: {told}");
+    }
+    folder.run(&["reindex", "--accept-rollback"]).assert_code(0);
+    folder.run(&["verify"]).assert_code(0);
+    let server = folder.serve();
+    assert_eq!(server.get("ours"), Some(noise(1, 50_000)));
+    assert_eq!(server.get("theirs"), None);
+    server.stop();
+}
+
+// The index of another pack says nothing about this one: it is built anew, and that is said.
+#[test]
+fn the_index_of_another_pack_is_replaced() {
+    let other = filled();
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.put("ours", b"ours");
+    server.stop();
+    std::fs::copy(other.index(), folder.index()).expect("the index can be written");
+    // Who only looks leaves it as it is.
+    let looked = folder.run(&["verify"]);
+    looked.assert_code(0);
+    assert!(looked.err().contains("of another pack"), "{}", looked.err());
+    let server = folder.serve();
+    assert!(folder.complaints().contains("of another pack"));
+    assert_eq!(server.get("ours").as_deref(), Some(&b"ours"[..]));
+    assert_eq!(server.get("a"), None);
+    server.stop();
+    let again = folder.run(&["verify"]);
+    assert!(!again.err().contains("of another pack"), "{}", again.err());
+}

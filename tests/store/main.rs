@@ -18,6 +18,7 @@ mod gc_uploads;
 mod golden;
 mod golden_packages;
 mod golden_trees;
+mod histories;
 mod index;
 mod model;
 mod packages;

@@ -296,6 +296,7 @@ fn store(error: &StoreError) -> (StatusCode, u32) {
         | StoreError::Index(_)
         | StoreError::InDoubt(_)
         | StoreError::Rollback { .. }
+        | StoreError::OtherHistory { .. }
         | StoreError::Missing(_)
         | StoreError::BeforeHistory
         | StoreError::BrokenOff(_)
@@ -317,6 +318,7 @@ fn store_message(error: &StoreError) -> &'static str {
         StoreError::Pack(_)
         | StoreError::Index(_)
         | StoreError::Rollback { .. }
+        | StoreError::OtherHistory { .. }
         | StoreError::Missing(_)
         | StoreError::BeforeHistory
         | StoreError::BrokenOff(_)

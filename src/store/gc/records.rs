@@ -28,7 +28,7 @@ impl Core {
     }
 
     /// The chunk rows of what is freed, sorted.
-    fn freed_rows(&self, freed: &Freed) -> Vec<(Prefix, u64)> {
+    pub(in crate::store) fn freed_rows(&self, freed: &Freed) -> Vec<(Prefix, u64)> {
         let mut rows = Vec::new();
         for record in &freed.records {
             rows.extend(self.freed_entries(record));
