@@ -327,6 +327,11 @@ impl Pack {
         }
     }
 
+    /// Bytes free on the file system, where that is known.
+    pub fn free(&self) -> Option<u64> {
+        self.sink.free()
+    }
+
     /// Whether `bytes` more would surely not fit, as far as the file system tells.
     pub fn lacks_room(&self, bytes: u64) -> bool {
         let needed = bytes.saturating_add(RESERVE_BYTES);

@@ -6,6 +6,8 @@ mod support;
 mod backups;
 mod basics;
 mod blocks;
+mod compact;
+mod compact_damage;
 mod copies;
 mod crash_images;
 mod crashes;
