@@ -126,7 +126,7 @@ pub enum ApiError {
     /// A copy of a pack cannot be continued from this one.
     #[error(
         "that is no copy of this store, or one that went its own way: its last commit is not in this \
-         store's history"
+         store's history; after the store was compacted its copies are made anew, each as a new file"
     )]
     OtherHistory,
     /// The body of the request stood still.
