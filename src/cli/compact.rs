@@ -14,7 +14,7 @@ pub fn run(args: &args::Compact) -> Result<ExitCode, CliError> {
     // What is gone already but has rows keeps its contents alive.
     let mut sweeper = Sweeper::default();
     while sweeper.sweep(&store)? {}
-    let report = store.compact(&args.store.store)?;
+    let report = store.compact(&args.store.store, || {})?;
     if args.json {
         print_json(&report);
     } else {

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 use super::IndexError;
 use super::row::unseal;
 use super::tables::Reader;
-use crate::format::meta::Mutation;
+use crate::format::meta::{Mutation, NodeId};
 
 /// Tables whose rows lead into the pack, or tell of places in it: those of two packs differ.
 const PLACES: [&str; 4] = ["blobs", "blocks", "relocated", "freed"];
@@ -39,6 +39,15 @@ impl Reader {
         rows!(access_keys, key => [key.as_bytes()], AccessKeyPut);
         rows!(quotas, key => [key.0.as_bytes(), key.1.as_bytes()], QuotaPut);
         Ok(())
+    }
+
+    /// The ids of all deleted folders whose nodes have rows yet.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`].
+    pub fn every_dropped(&self) -> Result<Vec<NodeId>, IndexError> {
+        let rows = self.dropped.iter()?;
+        rows.map(|row| Ok(NodeId(row?.0.value()))).collect()
     }
 
     /// How the rows of an index differ from these that was made of them for another pack: a line each, at

@@ -316,8 +316,11 @@ impl Pack {
     /// Whether writes are allowed now.
     ///
     /// # Errors
-    /// [`PackError::ReadOnly`], [`PackError::Poisoned`].
+    /// [`PackError::ReadOnly`], [`PackError::Poisoned`], [`PackError::Replaced`].
     pub fn writable(&self) -> Result<(), PackError> {
+        if self.is_replaced() {
+            return Err(PackError::Replaced);
+        }
         if let Some(why) = self.read_only {
             return Err(PackError::ReadOnly(why));
         }

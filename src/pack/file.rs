@@ -204,14 +204,14 @@ pub fn create_locked(path: &Path, header: &[u8]) -> Result<File, PackError> {
 /// Gives the pack `new` the name `path`, in the place of the pack that has it, together with who may
 /// read and write that. Whoever calls has locked both, and `new` is durable.
 ///
+/// Until the directory is synced ([`sync_parent`]), a crash leaves either of the two.
+///
 /// # Errors
-/// [`PackError::File`]. Where the rename was made and only the directory could not be synced, a crash
-/// leaves either of the two.
+/// [`PackError::File`]: nothing was renamed.
 pub fn replace(new: &Path, path: &Path) -> Result<(), PackError> {
     take_after(new, path)?;
     // ORDER: the new file is whole, durable and locked before it gets the name.
-    std::fs::rename(new, path).map_err(|e| failed("renaming", new, e))?;
-    sync_parent(path)
+    std::fs::rename(new, path).map_err(|e| failed("renaming", new, e))
 }
 
 /// Gives `file` the owner and the permissions of `like`.

@@ -1,9 +1,5 @@
 //! Compacting: a new pack that says all that the old one says, and nothing that is gone.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::{fs, io};
-
 use packhold::domain::{DomainError, Sweeper};
 use packhold::format::meta::{
     AccessKey, AccessKeyDelete, AccessToken, AccessTokenDelete, Dialect, FolderSweep, Grant,
@@ -11,13 +7,9 @@ use packhold::format::meta::{
     SessionTouch, Token, TokenDelete, TokenUse, TreeCopy, User, UserDelete,
 };
 use packhold::index::{Place, Rows};
-use packhold::store::{CompactReport, Ids, Options, Store, StoreError, index_path};
-use parking_lot::Mutex;
-use tempfile::TempDir;
+use packhold::store::{CompactReport, Ids};
 
-use crate::support::client::{
-    Client, Clock, another_sim, fields, new_sim, open, options, rewritten,
-};
+use crate::support::client::{Client, Clock, another_sim, fields, new_sim, open, rewritten};
 use crate::support::crash;
 use crate::support::noise::{Noise, noise};
 use crate::support::sim::{Call, Failure, Fault, Sim};
@@ -42,7 +34,7 @@ fn name(noise: &mut Noise, kind: &str) -> String {
 }
 
 /// Something that an administrator does, or undoes.
-fn setting(noise: &mut Noise) -> Mutation {
+pub fn setting(noise: &mut Noise) -> Mutation {
     let (user, project, repo) = (
         name(noise, "user"),
         name(noise, "project"),
@@ -109,7 +101,7 @@ fn setting(noise: &mut Noise) -> Mutation {
 }
 
 /// Moves, copies and deletes folders, and changes what is known of a file, as `domain` would decide it.
-fn tree(rows: &dyn Rows, ids: &mut Ids, choice: usize, number: u64) -> Vec<Mutation> {
+pub fn tree(rows: &dyn Rows, ids: &mut Ids, choice: usize, number: u64) -> Vec<Mutation> {
     let Ok(Some(repo)) = rows.repo("project", "repo") else {
         return Vec::new();
     };
@@ -180,7 +172,7 @@ fn tree(rows: &dyn Rows, ids: &mut Ids, choice: usize, number: u64) -> Vec<Mutat
 }
 
 /// What is left of an upload whose blocks go by numbers, and which was used again since.
-fn session(noise: &mut Noise) -> Vec<Mutation> {
+pub fn session(noise: &mut Noise) -> Vec<Mutation> {
     let session = Session {
         id: [u8::try_from(noise.below(3)).unwrap(); 16],
         suffix: [3; 12],
@@ -352,180 +344,6 @@ fn whichever_call_fails_it_is_told_or_nothing_is_missing() {
         }
     }
     assert!(told > 20, "{told}");
-    assert_eq!(telling::all(&client), before);
-    client.assert_clean();
-}
-
-/// A store in a folder, with something in it that is gone.
-struct Real {
-    dir: TempDir,
-    clock: Clock,
-}
-
-impl Real {
-    fn new() -> (Self, String) {
-        let real = Self {
-            dir: tempfile::tempdir().unwrap(),
-            clock: Clock::at(1_000),
-        };
-        let client = real.open(&real.pack());
-        client.put("/dir/kept", &noise(1, 200_000));
-        client.put("/gone", &noise(2, 300_000));
-        client.put("/small", b"small");
-        client.delete("/gone");
-        client.add(fields("package", "1"), &noise(3, 5_000));
-        let before = telling::all(&client);
-        client.store.close();
-        (real, before)
-    }
-
-    fn pack(&self) -> PathBuf {
-        self.dir.path().join("s.pack")
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            pack_id: None,
-            ..options(&self.clock)
-        }
-    }
-
-    fn open(&self, path: &Path) -> Client {
-        let store = Store::open(path, self.options()).expect("it opens");
-        Client { store }
-    }
-
-    fn compact(&self) -> CompactReport {
-        let client = self.open(&self.pack());
-        client.store.compact(&self.pack()).expect("it is compacted")
-    }
-
-    fn names(&self) -> Vec<String> {
-        let list = fs::read_dir(self.dir.path()).unwrap();
-        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
-        let mut names: Vec<String> = list.map(|entry| name(entry).unwrap()).collect();
-        names.sort();
-        names
-    }
-}
-
-#[test]
-fn the_new_pack_takes_the_place_of_the_old_one_with_its_index() {
-    let (real, before) = Real::new();
-    let client = real.open(&real.pack());
-    let reading = client.store.clone();
-    let (blob, mut reader) = {
-        let rows = reading.rows().unwrap();
-        let sha256 = packhold::digest::sha256(&noise(1, 200_000));
-        let blob = rows.blob(&sha256).unwrap().unwrap();
-        let reader = reading.read(&blob, 0..blob.size);
-        (blob, reader)
-    };
-    let report = client.store.compact(&real.pack()).unwrap();
-    assert!(
-        report.after_bytes + 300_000 <= report.before_bytes,
-        "{report:?}"
-    );
-    let length = fs::metadata(real.pack()).unwrap().len();
-    assert_eq!(length, report.after_bytes);
-    // Who reads goes on reading; who changes something hears that it is over.
-    let mut bytes = Vec::new();
-    while reader.remaining() > 0 {
-        let window = reader.next_window().unwrap();
-        window.iter().for_each(|part| bytes.extend_from_slice(part));
-    }
-    assert_eq!(packhold::digest::sha256(&bytes), blob.sha256);
-    let refused = client.try_put("/late", b"late");
-    assert!(
-        matches!(refused, Err(DomainError::Store(StoreError::Closed))),
-        "{refused:?}"
-    );
-    drop((reader, reading, client));
-    assert_eq!(real.names(), ["s.pack", "s.pack.index"]);
-    let client = real.open(&real.pack());
-    let opened = client.store.open_report();
-    assert_eq!((opened.rebuilt, opened.replayed_commits), (false, 0));
-    assert_eq!(telling::all(&client), before);
-    client.put("/late", b"late");
-    client.assert_clean();
-}
-
-/// What a kill leaves: the files as they are.
-fn snapshot(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-        }
-    }
-}
-
-// The process is killed at any step of a compaction, with half a new pack beside the old one, or between
-// the rename of the pack and that of its index.
-// Whoever opens the store finds everything, no leftovers, and a store that takes new work; and another
-// compaction goes through.
-#[test]
-fn a_kill_at_any_step_leaves_one_whole_pack() {
-    let (real, before) = Real::new();
-    let kills = tempfile::tempdir().unwrap();
-    let taken: Arc<Mutex<Vec<(String, PathBuf)>>> = Arc::default();
-    let (from, to, list) = (
-        real.dir.path().to_owned(),
-        kills.path().to_owned(),
-        Arc::clone(&taken),
-    );
-    let options = Options {
-        progress: Arc::new(move |what, done, of| {
-            let mut list = list.lock();
-            let path = to.join(list.len().to_string());
-            snapshot(&from, &path);
-            list.push((format!("{what} {done}/{of}"), path));
-        }),
-        ..real.options()
-    };
-    let store = Store::open(&real.pack(), options).unwrap();
-    store.compact(&real.pack()).unwrap();
-    drop(store);
-    let taken = taken.lock();
-    let has = |what: &str| {
-        taken
-            .iter()
-            .filter(|(step, _)| step.starts_with(what))
-            .count()
-    };
-    assert!(has("copying chunks") >= 2, "{taken:?}");
-    assert_eq!(has("putting it in place"), 3);
-    let mut ids = std::collections::BTreeSet::new();
-    for (step, path) in taken.iter() {
-        let pack = path.join("s.pack");
-        let id = fs::read(&pack).unwrap()[40..56].to_vec();
-        let is_new = ids.insert(id) && ids.len() == 2;
-        assert!(!is_new || step == "putting it in place 1/2", "{step}");
-        let client = real.open(&pack);
-        assert_eq!(client.store.open_report().corrupt, []);
-        assert!(!path.join("s.pack.compacting").exists(), "{step}");
-        assert!(!path.join("s.pack.compacting.index").exists(), "{step}");
-        assert_eq!(telling::all(&client), before, "{step}");
-        client.put("/after", b"the kill");
-        client.assert_clean();
-        client.store.compact(&pack).unwrap();
-        drop(client);
-        let client = real.open(&pack);
-        assert_eq!(client.get("/after").unwrap(), b"the kill", "{step}");
-        client.assert_clean();
-    }
-    assert_eq!(ids.len(), 2);
-}
-
-#[test]
-fn an_index_of_the_old_pack_beside_the_new_one_is_built_anew() {
-    let (real, before) = Real::new();
-    let old = fs::read(index_path(&real.pack())).unwrap();
-    real.compact();
-    fs::write(index_path(&real.pack()), old).unwrap();
-    let client = real.open(&real.pack());
-    assert!(client.store.open_report().rebuilt);
     assert_eq!(telling::all(&client), before);
     client.assert_clean();
 }

@@ -213,7 +213,7 @@ fn a_damaged_log_is_refused() {
     let frame = nth(&image, Kind::Segment, 1);
     let (_, client) = flipped(&image, frame.offset + 20);
     let dir = tempfile::tempdir().unwrap();
-    let error = client.store.compact(dir.path()).unwrap_err();
+    let error = client.store.compact(dir.path(), || {}).unwrap_err();
     assert!(
         matches!(error, StoreError::Pack(PackError::ReadOnly(_))),
         "{error}"
@@ -249,7 +249,7 @@ fn a_store_that_is_open_for_reading_only_is_not_compacted() {
         ..options(&clock)
     };
     let store = Store::open(&path, read_only).unwrap();
-    let error = store.compact(&path).unwrap_err();
+    let error = store.compact(&path, || {}).unwrap_err();
     assert!(
         matches!(error, StoreError::Pack(PackError::ReadOnly(_))),
         "{error}"

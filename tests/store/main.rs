@@ -8,6 +8,7 @@ mod basics;
 mod blocks;
 mod compact;
 mod compact_damage;
+mod compact_files;
 mod copies;
 mod crash_images;
 mod crashes;

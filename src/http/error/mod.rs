@@ -288,6 +288,7 @@ fn store(error: &StoreError) -> (StatusCode, u32) {
         StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, 251_101),
         StoreError::Refused(_)
         | StoreError::Closed
+        | StoreError::Replaced
         | StoreError::Pack(PackError::ReadOnly(_) | PackError::Poisoned(_)) => {
             (StatusCode::SERVICE_UNAVAILABLE, 250_102)
         }
@@ -311,6 +312,7 @@ fn store_message(error: &StoreError) -> &'static str {
         | StoreError::Pack(PackError::ReadOnly(_) | PackError::Poisoned(_)) => {
             "The store does not accept changes at the moment"
         }
+        StoreError::Replaced => "The store was compacted meanwhile; please try again",
         StoreError::Closed => "The service is shutting down",
         StoreError::Damaged { .. } => "The stored bytes of this file are damaged",
         StoreError::InDoubt(_) => "It is not known whether the change was made",

@@ -1,15 +1,16 @@
 //! Carrying chunks over: where each of them came to lie, and what becomes of damaged ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::CompactReport;
 use crate::digest::sha256;
-use crate::format::codec;
 use crate::format::manifest::Piece;
 use crate::format::record::Frame;
 use crate::format::segment::{self, Entry};
+use crate::format::{Sha256, codec};
 use crate::index::Reader;
 use crate::store::StoreError;
 use crate::store::core::Core;
@@ -59,7 +60,7 @@ impl Moved {
         }
     }
 
-    pub(super) fn place(&self, from: u64, bytes: u64) -> Option<u64> {
+    fn place(&self, from: u64, bytes: u64) -> Option<u64> {
         let behind = self.stretches.partition_point(|s| s.from <= from);
         let early = behind.checked_sub(1).map(|at| self.stretches[at]);
         let late = self.late.range(..=from).next_back().map(|(_, s)| *s);
@@ -69,25 +70,28 @@ impl Moved {
 }
 
 /// Carries from one pack to another.
-pub(super) struct Copier<'c> {
-    pub(super) from: &'c Core,
+pub(super) struct Copier {
+    pub(super) from: Arc<Core>,
     /// The state that is carried over.
-    pub(super) reader: &'c Reader,
-    pub(super) to: &'c Core,
+    pub(super) reader: Arc<Reader>,
+    pub(super) to: Arc<Core>,
     pub(super) report: CompactReport,
+    /// Contents that something came to refer to since, and that nothing referred to before.
+    pub(super) revived: HashSet<Sha256>,
     moved: Moved,
     draft: Draft,
     /// Offset and length, in the old pack, of what is in the draft.
     drafted: Vec<(u64, u64)>,
 }
 
-impl<'c> Copier<'c> {
-    pub(super) fn new(from: &'c Core, reader: &'c Reader, to: &'c Core) -> Self {
+impl Copier {
+    pub(super) fn new(from: Arc<Core>, reader: Arc<Reader>, to: Arc<Core>) -> Self {
         Self {
             from,
             reader,
             to,
             report: CompactReport::default(),
+            revived: HashSet::new(),
             moved: Moved::default(),
             draft: Draft::default(),
             drafted: Vec::new(),
@@ -139,7 +143,9 @@ impl<'c> Copier<'c> {
         if let Some(bytes) = found.as_ref().filter(|bytes| fits(entry, bytes)) {
             return Ok(bytes.clone());
         }
-        let copy = self.from.relocated(self.reader, &entry.piece(at))?;
+        let copy = self
+            .from
+            .relocated(self.reader.as_ref(), &entry.piece(at))?;
         if let Some(bytes) = copy.filter(|bytes| fits(entry, bytes)) {
             self.report.healed_chunks += 1;
             return Ok(bytes);
@@ -186,6 +192,11 @@ impl<'c> Copier<'c> {
         Ok(())
     }
 
+    /// Where a payload of the old pack lies in the new one, if it was carried.
+    pub(super) fn place(&self, from: u64, bytes: u64) -> Option<u64> {
+        self.moved.place(from, bytes)
+    }
+
     /// The same pieces, where they lie in the new pack. Those that no table told of are carried now.
     pub(super) fn pieces(&mut self, pieces: Vec<Piece>) -> Result<Vec<Piece>, StoreError> {
         let place = |moved: &Moved, piece: &Piece| {
@@ -228,7 +239,7 @@ impl<'c> Copier<'c> {
         let (at, len) = (piece.pack_offset, piece.stored_len as usize);
         let sound = match self.from.read_piece(piece) {
             Some(bytes) => Some(bytes),
-            None => self.from.relocated(self.reader, piece)?,
+            None => self.from.relocated(self.reader.as_ref(), piece)?,
         };
         let sound = sound.filter(|bytes| bytes.len() == len && codec::check(piece.codec).is_ok());
         if let Some(bytes) = sound {

@@ -61,6 +61,11 @@ impl Files {
         Ok(pack::replace(&self.pack, &self.old_pack)?)
     }
 
+    /// Makes that durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        Ok(pack::sync_parent(&self.old_pack)?)
+    }
+
     /// The same with its index. Nothing is lost without it.
     pub(super) fn swap_index(&self) {
         let indexed = pack::take_after(&self.index, &self.old_pack)

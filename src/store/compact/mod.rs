@@ -1,48 +1,47 @@
-//! Rewriting a pack into a new one that holds only what is alive, and putting that in its place.
+//! Rewriting a pack into a new one that holds only what is alive, and putting that in its place, beside
+//! uploads and downloads.
 //!
-//! **Invariants.** The old pack is not changed. The new one gets its name when it is whole, durable and
-//! locked, in one rename; so a crash leaves one of the two. A chunk is carried with the digest and the
-//! checksum that it had: what was damaged is damaged afterwards, and known to be. DESIGN.md
-//! ("Compacting") argues that nothing is lost.
+//! **Invariants.** Nothing is taken out of the old pack. The new one gets its name when it is whole,
+//! durable and locked, in one rename; so a crash leaves one of the two. No change is acknowledged in the
+//! old one that the new one does not have. A chunk is carried with the digest and the checksum that it
+//! had: what was damaged is damaged afterwards, and known to be. DESIGN.md ("Compacting") argues that
+//! nothing is lost.
 
 mod chunks;
 mod files;
+mod later;
+mod plan;
 mod rows;
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::core::{Core, Store};
-use super::gc::files_of;
-use super::gc::mark::{Contents, Live};
+use super::core::Store;
+use super::gc::mark::Contents;
 use super::open::{Access, Options};
 use crate::format::header::PackHeader;
-use crate::format::meta::{FolderSweep, ManifestRef, Mutation, NodeKind};
+use crate::format::meta::{FolderSweep, Mutation};
 use crate::format::record::Kind;
-use crate::format::scan;
+use crate::format::scan::{self, Position};
 use crate::index::{Place, Reader, Rows};
 use crate::pack::Medium;
 use chunks::Copier;
 use files::Files;
 pub(super) use files::remove_leftovers;
+use plan::{Plan, referred_to};
 use rows::Changes;
 
-/// Bytes of the pack looked at at once: memory is in proportion to the chunks in them.
-const WINDOW_BYTES: u64 = 64 << 30;
-/// Blocks of uploads read at once.
-const SLICE_BLOCKS: usize = 256;
 /// Nodes of a deleted folder forgotten in one commit.
 const SWEEP_NODES: u32 = 1000;
-/// What the new pack needs for a chunk besides its bytes: in a table, and in a manifest or more.
-const CHUNK_ROW_BYTES: u64 = 96;
-/// What it needs besides everything else.
-const ROOM_BYTES: u64 = 16 << 20;
-/// Damaged manifests that are named.
-const MAX_NAMED: usize = 10;
+/// With so few mutations to catch up with, changes can wait for the rest.
+const FEW_MUTATIONS: u64 = 1000;
+/// Rounds in which that is tried.
+const MAX_ROUNDS: usize = 16;
+/// Differences that are told.
+const MAX_LINES: usize = 10;
 
 /// What a compaction did. Field names are part of the interface (`compact --json`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,20 +66,21 @@ pub struct CompactReport {
 
 impl Store {
     /// Rewrites the pack, which is the file `path`, into a new one of another id, and puts that in its
-    /// place. The store is closed then, for all of its handles; who reads goes on reading the old file.
-    /// If it fails, the old pack is as it was.
+    /// place. Uploads and downloads go on meanwhile; `pause` is called when only the last changes are left
+    /// to be carried over. From then on changes wait, and when the new pack has the name they are refused
+    /// ([`StoreError::Replaced`]): the path is to be opened anew. Who reads goes on reading the old file.
     ///
     /// # Errors
     /// [`StoreError::Refused`] without room for it; [`StoreError::Damaged`] when the log or a manifest is
-    /// damaged: then it is not known what is alive. Any other.
-    pub fn compact(&self, path: &Path) -> Result<CompactReport, StoreError> {
+    /// damaged: then it is not known what is alive. Any other. Unless [`Store::is_replaced`] the store is as
+    /// it was, and goes on.
+    pub fn compact(&self, path: &Path, pause: impl FnOnce()) -> Result<CompactReport, StoreError> {
+        // What is freed meanwhile would be missing; and there is one compaction at a time.
+        let _upkeep = self.core.upkeep.lock();
         self.writable()?;
         let files = Files::of(path)?;
-        self.forget_dropped()?;
-        // ORDER: nothing is acknowledged any more that the state which is carried over would not have.
-        self.close();
         files.clear()?;
-        let made = self.compact_to(&files);
+        let made = self.compact_to(&files, pause);
         if made.is_err()
             && let Err(error) = files.clear()
         {
@@ -89,22 +89,45 @@ impl Store {
         made
     }
 
-    fn compact_to(&self, files: &Files) -> Result<CompactReport, StoreError> {
+    /// Whether it was compacted: it takes no more changes, and the pack of its name is another.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.core.pack.is_replaced()
+    }
+
+    fn compact_to(&self, files: &Files, pause: impl FnOnce()) -> Result<CompactReport, StoreError> {
+        self.forget_dropped()?;
         let header = PackHeader::new(
             super::open::random_id()?,
             self.core.now_ms(),
             self.core.pack.header().chunking,
         );
-        let medium = Medium::create_file(&files.pack, &header)?;
-        // Locked for as long as it lives: whoever opens it under its new name waits for the rest.
-        let (_made, report) = self.rewrite(medium, Place::File(files.index.clone()))?;
+        let mut rewrite = Rewrite::begin(self, Place::File(files.index.clone()), || {
+            // Locked for as long as it lives: whoever opens it under its new name waits for the rest.
+            Ok(Medium::create_file(&files.pack, &header)?)
+        })?;
+        for _ in 0..MAX_ROUNDS {
+            if rewrite.catch_up()? < FEW_MUTATIONS {
+                break;
+            }
+        }
+        pause();
+        // ORDER: from here on nothing is acknowledged that the last round does not see.
+        let held = self.committer.hold()?;
+        rewrite.catch_up()?;
+        let (made, report) = rewrite.finish()?;
         self.progress("putting it in place", 0, 2);
         // ORDER: the pack first. Between the two the index is that of another pack, which its id tells,
         // and is built anew.
         files.swap_pack()?;
+        // ORDER: before changes are let go on, lest they are made in a file that has no name.
+        self.core.pack.retire();
+        drop(held);
         self.progress("putting it in place", 1, 2);
         files.swap_index();
+        files.sync()?;
         self.progress("putting it in place", 2, 2);
+        drop(made);
         Ok(report)
     }
 
@@ -118,52 +141,8 @@ impl Store {
         medium: Medium,
         place: Place,
     ) -> Result<(Self, CompactReport), StoreError> {
-        // What is freed meanwhile would be missing.
         let _upkeep = self.core.upkeep.lock();
-        let core = &self.core;
-        let reader = core.reader()?;
-        let end = reader.checkpoint()?.map_or(0, |c| c.position.offset);
-        let alive = referred_to(&reader)?;
-        let mut plan = Plan::make(core, &reader, &alive, end)?;
-        plan.has_room(core)?;
-        let made = Self::open_on(medium, place, self.options_of_new())?;
-        let mut copier = Copier::new(core, &reader, &made.core);
-        for window in plan.windows.clone() {
-            let live = plan.live(core, &reader, &alive, &window)?;
-            let view = core.pack.view();
-            let pack_id = &core.pack.header().pack_id;
-            scan::each_frame::<_, StoreError>(view, pack_id, window.start, window.end, |frame| {
-                if frame.kind == Kind::Segment {
-                    copier.segment(frame, &live)?;
-                    self.progress("copying chunks", copier.report.chunk_bytes, plan.bytes);
-                }
-                Ok(())
-            })?;
-        }
-        copier.flush()?;
-        self.progress("writing names and manifests", 0, 1);
-        copier.rows(&mut Changes::new(&made), &alive)?;
-        let mut report = copier.report;
-        made.finish_rewrite(&reader)?;
-        report.before_bytes = core.pack.end();
-        report.before_allocated_bytes = core.pack.allocated()?;
-        report.after_bytes = made.core.pack.end();
-        Ok((made, report))
-    }
-
-    /// Makes sure that a new pack says what `old` says, and that it is durable.
-    fn finish_rewrite(&self, old: &Reader) -> Result<(), StoreError> {
-        let differences = old.not_carried(&self.core.reader()?, MAX_NAMED)?;
-        if !differences.is_empty() {
-            return Err(StoreError::Refused(format!(
-                "the compacted pack would not say the same: {}",
-                differences.join("; ")
-            )));
-        }
-        self.close();
-        let pack = &self.core.pack;
-        pack.sync_upto(pack.end())?;
-        Ok(pack.writable()?)
+        Rewrite::begin(self, place, || Ok(medium))?.finish()
     }
 
     fn options_of_new(&self) -> Options {
@@ -200,150 +179,100 @@ impl Store {
     }
 }
 
-/// The contents that nodes and packages refer to.
-fn referred_to(reader: &Reader) -> Result<Contents, StoreError> {
-    let mut contents = Contents::default();
-    reader.each_node::<StoreError>(|_, _, node| {
-        if let NodeKind::File { sha256, .. } = node.kind {
-            contents.insert(&sha256);
-        }
-        Ok(())
-    })?;
-    reader.each_package::<StoreError>(|package| {
-        contents.insert(&package.sha256);
-        Ok(())
-    })?;
-    Ok(contents.settled())
+/// A new pack in the making. The old store's `upkeep` is locked meanwhile.
+struct Rewrite<'s> {
+    store: &'s Store,
+    made: Store,
+    copier: Copier,
+    /// Contents that were carried with the first state.
+    alive: Contents,
+    /// The old log up to here was carried over.
+    upto: Position,
 }
 
-/// What is to be carried over.
-struct Plan {
-    windows: Vec<Range<u64>>,
-    /// What is alive in the last window.
-    last: Option<Live>,
-    chunks: u64,
-    bytes: u64,
-}
-
-impl Plan {
-    fn make(core: &Core, reader: &Reader, alive: &Contents, end: u64) -> Result<Self, StoreError> {
-        let mut plan = Self {
-            windows: core.windows(end, WINDOW_BYTES)?,
-            last: None,
-            chunks: 0,
-            bytes: 0,
-        };
-        for window in &plan.windows {
-            let live = mark(core, reader, alive, window)?;
-            plan.chunks += live.chunks.len();
-            plan.bytes += live.bytes;
-            plan.last = Some(live);
-        }
-        Ok(plan)
-    }
-
-    /// What is alive in a window. Marked anew, unless there is only this one.
-    fn live(
-        &mut self,
-        core: &Core,
-        reader: &Reader,
-        alive: &Contents,
-        window: &Range<u64>,
-    ) -> Result<Live, StoreError> {
-        match self.last.take().filter(|live| live.is_of(window)) {
-            Some(live) => Ok(live),
-            None => mark(core, reader, alive, window),
-        }
-    }
-
-    /// Refuses what surely does not fit on the disk.
-    fn has_room(&self, core: &Core) -> Result<(), StoreError> {
-        // What rows say, in commits; and an index of them.
-        let rows = 2 * core.place.size();
-        let needed = self.bytes + self.chunks * CHUNK_ROW_BYTES + rows + ROOM_BYTES;
-        match core.pack.free() {
-            Some(free) if free < needed => Err(StoreError::Refused(format!(
-                "compacting needs about {needed} bytes beside the pack, and {free} are free; \
-                 `packhold gc` gives space back without"
-            ))),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Marks what is alive in a window.
-fn mark(
-    core: &Core,
-    reader: &Reader,
-    alive: &Contents,
-    window: &Range<u64>,
-) -> Result<Live, StoreError> {
-    let mut live = Live::new(window.clone());
-    let mut lost = Lost::default();
-    reader.each_blob::<StoreError>(|blob| {
-        if alive.has(&blob.sha256) {
-            lost.note(live.manifest(core, &blob.manifest), || {
-                files_of(reader, &blob.sha256)
-            })?;
-        }
-        Ok(())
-    })?;
-    let mut after = None;
-    loop {
-        let blocks = reader.block_slice(after, SLICE_BLOCKS)?;
-        let Some((last, _)) = blocks.last() else {
-            break;
-        };
-        after = Some(*last);
-        for ((session, _), block) in &blocks {
-            let manifest: &ManifestRef = &block.manifest;
-            lost.note(live.manifest(core, manifest), || {
-                let session = reader.session(session)?;
-                let name =
-                    session.map(|s| format!("the upload to /{}/{}{}", s.project, s.repo, s.path));
-                Ok(name.into_iter().collect())
-            })?;
-        }
-    }
-    lost.end().map(|()| live)
-}
-
-/// Manifests that cannot be read: what they refer to, and what of it is alive, is not known.
-#[derive(Default)]
-struct Lost {
-    first: Option<u64>,
-    names: Vec<String>,
-}
-
-impl Lost {
-    fn note(
-        &mut self,
-        marked: Result<(), StoreError>,
-        names: impl FnOnce() -> Result<Vec<String>, StoreError>,
-    ) -> Result<(), StoreError> {
-        match marked {
-            Err(StoreError::Damaged { offset, .. }) => {
-                self.first.get_or_insert(offset);
-                if self.names.len() < MAX_NAMED {
-                    self.names.extend(names()?);
+impl<'s> Rewrite<'s> {
+    /// Carries everything over that the store says now.
+    fn begin(
+        store: &'s Store,
+        place: Place,
+        medium: impl FnOnce() -> Result<Medium, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let core = &store.core;
+        let reader = Arc::new(core.reader()?);
+        let upto = position(store, &reader)?;
+        let alive = referred_to(&reader)?;
+        let mut plan = Plan::make(core, &reader, &alive, upto.offset)?;
+        plan.has_room(core)?;
+        let made = Store::open_on(medium()?, place, store.options_of_new())?;
+        let (from, to) = (Arc::clone(core), Arc::clone(&made.core));
+        let mut copier = Copier::new(from, Arc::clone(&reader), to);
+        for window in plan.windows.clone() {
+            let live = plan.live(core, &reader, &alive, &window)?;
+            let view = core.pack.view();
+            let pack_id = &core.pack.header().pack_id;
+            scan::each_frame::<_, StoreError>(view, pack_id, window.start, window.end, |frame| {
+                if frame.kind == Kind::Segment {
+                    copier.segment(frame, &live)?;
+                    store.progress("copying chunks", copier.report.chunk_bytes, plan.bytes);
                 }
                 Ok(())
-            }
-            other => other,
+            })?;
         }
-    }
-
-    fn end(mut self) -> Result<(), StoreError> {
-        let Some(offset) = self.first else {
-            return Ok(());
-        };
-        self.names.truncate(MAX_NAMED);
-        Err(StoreError::Damaged {
-            offset,
-            why: format!(
-                "a manifest cannot be read; upload these files again, or delete them, before compacting: {}",
-                self.names.join(", ")
-            ),
+        copier.flush()?;
+        store.progress("writing names and manifests", 0, 1);
+        copier.rows(&mut Changes::new(&made), &alive)?;
+        Ok(Self {
+            store,
+            made,
+            copier,
+            alive,
+            upto,
         })
     }
+
+    /// Carries over what was changed since; gives how many mutations that were.
+    fn catch_up(&mut self) -> Result<u64, StoreError> {
+        let reader = Arc::new(self.store.core.reader()?);
+        let end = position(self.store, &reader)?;
+        self.copier.reader = reader;
+        let mut changes = Changes::new(&self.made);
+        let from = self.upto.offset;
+        let count = self
+            .copier
+            .later(&mut changes, &self.alive, from, end.offset)?;
+        self.upto = end;
+        Ok(count)
+    }
+
+    /// Makes sure that the new pack says what the old one says, and that it is durable.
+    fn finish(self) -> Result<(Store, CompactReport), StoreError> {
+        let old = self.store.core.reader()?;
+        let new = self.made.core.reader()?;
+        let differences = old.not_carried(&new, MAX_LINES)?;
+        if !differences.is_empty() {
+            return Err(StoreError::Refused(format!(
+                "the compacted pack would not say the same: {}",
+                differences.join("; ")
+            )));
+        }
+        drop(new);
+        self.made.close();
+        let (before, after) = (&self.store.core.pack, &self.made.core.pack);
+        after.sync_upto(after.end())?;
+        after.writable()?;
+        let report = CompactReport {
+            before_bytes: before.end(),
+            before_allocated_bytes: before.allocated()?,
+            after_bytes: after.end(),
+            ..self.copier.report
+        };
+        Ok((self.made, report))
+    }
+}
+
+/// The last commit that a snapshot covers.
+fn position(store: &Store, reader: &Reader) -> Result<Position, StoreError> {
+    let covered = reader.checkpoint()?.map(|covered| covered.position);
+    let start = || Position::start(&store.core.pack.header().encode());
+    Ok(covered.unwrap_or_else(start))
 }

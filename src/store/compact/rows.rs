@@ -1,10 +1,12 @@
 //! Carrying over what rows say: all that is not bytes of contents.
 
+use std::sync::Arc;
+
 use super::chunks::Copier;
 use crate::format::manifest::{Child, Piece};
 use crate::format::meta::{
-    Blob, Block, BlockPut, ManifestRef, Mutation, NodeId, NodePut, Package, PackageDelete,
-    PackageKind, TreeCopy,
+    Blob, Block, BlockPut, ManifestRef, Mutation, Node, NodeDelete, NodeId, NodeKind, NodePut,
+    Package, PackageDelete, PackageKind, TreeCopy,
 };
 use crate::index::Rows;
 use crate::store::StoreError;
@@ -34,7 +36,7 @@ impl<'s> Changes<'s> {
         }
     }
 
-    fn push(&mut self, mutation: Mutation) -> Result<(), StoreError> {
+    pub(super) fn push(&mut self, mutation: Mutation) -> Result<(), StoreError> {
         self.bytes += mutation.encoded_len();
         self.waiting.push(mutation);
         match self.bytes >= COMMIT_BYTES {
@@ -52,7 +54,7 @@ impl<'s> Changes<'s> {
     }
 }
 
-impl Copier<'_> {
+impl Copier {
     /// Carries everything over but the chunks that were carried before. `alive` are the contents that
     /// something refers to.
     pub(super) fn rows(
@@ -60,7 +62,7 @@ impl Copier<'_> {
         changes: &mut Changes<'_>,
         alive: &Contents,
     ) -> Result<(), StoreError> {
-        let reader = self.reader;
+        let reader = Arc::clone(&self.reader);
         reader.each_setting(|setting| changes.push(setting))?;
         reader.each_blob::<StoreError>(|blob| {
             if !alive.has(&blob.sha256) {
@@ -75,28 +77,35 @@ impl Copier<'_> {
             changes.push(Mutation::NodePut(NodePut { parent, name, node }))
         })?;
         reader.each_package::<StoreError>(|package| changes.push(Mutation::PackagePut(package)))?;
+        for folder in reader.every_dropped()? {
+            drop_folder(changes, folder)?;
+        }
         self.sessions(changes)?;
         self.ids(changes)?;
         changes.commit()
     }
 
     /// The same manifest, over where its chunks lie now.
-    fn manifest(&mut self, manifest: &ManifestRef, size: u64) -> Result<ManifestRef, StoreError> {
-        let to = self.to;
+    pub(super) fn manifest(
+        &mut self,
+        manifest: &ManifestRef,
+        size: u64,
+    ) -> Result<ManifestRef, StoreError> {
+        let to = Arc::clone(&self.to);
         let mut writer = ManifestWriter::new(to.space.guard());
         match Top::new(manifest) {
             Top::Empty => {}
             Top::Leaf(list) => self.list(&list, &mut writer)?,
             Top::Root(root) => {
                 for page in 0..root.pages() {
-                    for child in root.page::<Child>(self.from, page)?.entries {
+                    for child in root.page::<Child>(&self.from, page)?.entries {
                         self.list(&List::of_child(&child), &mut writer)?;
                     }
                 }
             }
         }
         if writer.size() == size {
-            return writer.finish(to);
+            return writer.finish(&to);
         }
         Err(StoreError::Damaged {
             offset: 0,
@@ -109,12 +118,12 @@ impl Copier<'_> {
 
     fn list(&mut self, list: &List, writer: &mut ManifestWriter) -> Result<(), StoreError> {
         for page in 0..list.pages() {
-            let pieces = list.page::<Piece>(self.from, page)?.entries;
+            let pieces = list.page::<Piece>(&self.from, page)?.entries;
             for piece in self.pieces(pieces)? {
                 writer.push(piece);
             }
             if writer.pieces.len() >= LEAF_PIECES {
-                writer.write_leaf(self.to)?;
+                writer.write_leaf(&self.to)?;
             }
         }
         Ok(())
@@ -175,6 +184,27 @@ impl Copier<'_> {
         }
         Ok(())
     }
+}
+
+/// Puts a folder on the list of those whose nodes are still to be forgotten: it is made, and deleted.
+fn drop_folder(changes: &mut Changes<'_>, folder: NodeId) -> Result<(), StoreError> {
+    let (parent, name) = (NodeId(0), String::new());
+    let node = Node {
+        id: folder,
+        kind: NodeKind::Folder,
+        created_by: String::new(),
+        created_ms: 0,
+        modified_by: String::new(),
+        modified_ms: 0,
+        expires_ms: None,
+        metadata: Vec::new(),
+    };
+    changes.push(Mutation::NodePut(NodePut {
+        parent,
+        name: name.clone(),
+        node,
+    }))?;
+    changes.push(Mutation::NodeDelete(NodeDelete { parent, name }))
 }
 
 /// A package that is deleted at once.
