@@ -243,12 +243,9 @@ pub struct Gc {
 /// `packhold compact`.
 #[derive(Debug, clap::Args)]
 pub struct Compact {
-    /// The store, closed.
+    /// Where the store is, and how the answer looks.
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
+    pub at: At,
 }
 
 /// A running server to ask.

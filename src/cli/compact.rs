@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::remote::{Method, ask};
 use super::report::{bytes, print_json};
 use super::serve::options;
 use super::{CliError, EXIT_DAMAGE, args};
@@ -10,12 +11,18 @@ use crate::store::{Access, CompactReport, Store};
 
 /// Runs the command.
 pub fn run(args: &args::Compact) -> Result<ExitCode, CliError> {
-    let store = Store::open(&args.store.store, options(&args.store, Access::ReadWrite))?;
-    // What is gone already but has rows keeps its contents alive.
-    let mut sweeper = Sweeper::default();
-    while sweeper.sweep(&store)? {}
-    let report = store.compact(&args.store.store, || {})?;
-    if args.json {
+    let report: CompactReport = match &args.at.remote.server {
+        Some(server) => ask(&args.at.remote, server, Method::Post, "/packhold/compact")?,
+        None => {
+            let path = &args.at.store.store;
+            let store = Store::open(path, options(&args.at.store, Access::ReadWrite))?;
+            // What is gone already but has rows keeps its contents alive.
+            let mut sweeper = Sweeper::default();
+            while sweeper.sweep(&store)? {}
+            store.compact(path, || {})?
+        }
+    };
+    if args.at.json {
         print_json(&report);
     } else {
         print(&report);

@@ -12,7 +12,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::api::ROUTES;
-use super::app::App;
+use super::app::{App, Shared};
 use super::audit::{Outcome, Trail};
 use super::body::{Drain, drain};
 use super::error::ApiError;
@@ -25,7 +25,7 @@ use crate::metrics;
 
 /// Every route.
 pub fn routes(
-    app: Arc<App>,
+    shared: Arc<Shared>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
     warp::method()
         .and(warp::path::full())
@@ -34,8 +34,11 @@ pub fn routes(
         .and(warp::ext::optional::<Origin>())
         .and(warp::body::stream().map(Body::of))
         .then(move |method, path, query, headers, origin, body| {
-            let app = Arc::clone(&app);
-            answer(app, method, path, query, headers, origin, body)
+            let shared = Arc::clone(&shared);
+            async move {
+                let app = shared.enter().await;
+                answer(app, method, path, query, headers, origin, body).await
+            }
         })
         .recover(broken)
         .unify()

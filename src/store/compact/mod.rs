@@ -95,6 +95,20 @@ impl Store {
         self.core.pack.is_replaced()
     }
 
+    /// Opens the pack `path` as this store was opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reopened(&self, path: &Path) -> Result<Self, StoreError> {
+        let options = Options {
+            access: Access::ReadWrite,
+            rebuild: false,
+            accept_rollback: false,
+            ..self.core.options.clone()
+        };
+        Self::open(path, options)
+    }
+
     fn compact_to(&self, files: &Files, pause: impl FnOnce()) -> Result<CompactReport, StoreError> {
         self.forget_dropped()?;
         let header = PackHeader::new(

@@ -189,6 +189,7 @@ fn operations() -> Vec<Row> {
         row("GET /packhold/pack", &[Admin]),
         row("POST /packhold/verify", &[Admin]),
         row("POST /packhold/gc", &[Admin]),
+        row("POST /packhold/compact", &[Admin]),
         row(
             "GET /packhold/would-free/{project}/{repo}/{path..}",
             &[Admin],
