@@ -179,6 +179,11 @@ impl Shared {
         let store = self.current.get().await;
         Arc::new(self.with(store))
     }
+
+    /// The same without waiting: the store is only to be looked at.
+    pub(super) fn enter_at_once(self: &Arc<Self>) -> Arc<App> {
+        Arc::new(self.with(self.current.now()))
+    }
 }
 
 impl Drop for App {

@@ -25,7 +25,7 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 /// refused (503, `Retry-After`).
 ///
 /// # Errors
-/// 503 where there is no room for it; [`ApiError`].
+/// 400 where the pack is no file, 503 where there is no room for another; [`ApiError`].
 pub async fn run(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     administrator(&app, &request).await?;
     let report = blocking(move || Ok(compact(&app)?)).await?;
@@ -34,7 +34,10 @@ pub async fn run(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
 
 fn compact(app: &App) -> Result<CompactReport, DomainError> {
     let path = app.config.pack.as_deref();
-    let path = path.ok_or_else(|| StoreError::Refused("the store is no file".to_owned()))?;
+    let path = path.ok_or_else(|| DomainError::Invalid {
+        what: "store",
+        why: "its pack is no file in whose place another could be put".to_owned(),
+    })?;
     // What is gone already but has rows keeps its contents alive.
     let mut sweeper = Sweeper::default();
     while sweeper.sweep(&app.store)? {}

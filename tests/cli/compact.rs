@@ -65,6 +65,29 @@ fn a_closed_store_is_compacted_and_copies_are_made_anew() {
 }
 
 #[test]
+fn a_served_store_is_compacted() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    fill(&server);
+    let url = format!("http://{}", server.address);
+    folder
+        .run(&["backup", "copy.pack", "--server", &url])
+        .assert_code(0);
+    let ran = folder.run(&["compact", "--server", &url, "--json"]);
+    let report = ran.assert_code(0).json();
+    assert!(number(&report, "after_bytes") < 2_100_000, "{report}");
+    assert!(server.get("kept") == Some(noise(1, 2_000_000)));
+    server.put("late", b"late");
+    let refused = folder.run(&["backup", "copy.pack", "--server", &url]);
+    assert!(refused.assert_code(1).err().contains("409"));
+    server.stop();
+    // What the server closed was the new pack.
+    let stats = folder.run(&["stats", "--json"]).assert_code(0).json();
+    assert_eq!(number(&stats, "files"), 2);
+    folder.run(&["verify"]).assert_code(0);
+}
+
+#[test]
 fn a_link_to_a_store_stays_one() {
     let folder = Folder::new();
     let server = folder.serve();

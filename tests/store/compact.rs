@@ -148,7 +148,7 @@ pub fn tree(rows: &dyn Rows, ids: &mut Ids, choice: usize, number: u64) -> Vec<M
                 project: "project".to_owned(),
                 name: "another".to_owned(),
                 root: ids.fresh(),
-                public: number % 2 == 0,
+                public: number.is_multiple_of(2),
                 description: String::new(),
                 created_by: "somebody".to_owned(),
                 created_ms: number,

@@ -54,7 +54,7 @@ impl Copier {
         let mutation = match mutation {
             Mutation::BlobPut(blob) => {
                 self.revived.insert(blob.sha256);
-                return self.blob(changes, blob);
+                return self.blob(changes, &blob);
             }
             Mutation::BlockPut(put) => {
                 let manifest = self.manifest(&put.block.manifest, put.block.size)?;
@@ -111,10 +111,10 @@ impl Copier {
         changes.push(mutation)
     }
 
-    fn blob(&mut self, changes: &mut Changes<'_>, blob: Blob) -> Result<(), StoreError> {
+    fn blob(&mut self, changes: &mut Changes<'_>, blob: &Blob) -> Result<(), StoreError> {
         self.report.contents += 1;
         let manifest = self.manifest(&blob.manifest, blob.size)?;
-        changes.push(Mutation::BlobPut(Blob { manifest, ..blob }))
+        changes.push(Mutation::BlobPut(Blob { manifest, ..*blob }))
     }
 
     fn content_of(
@@ -141,7 +141,7 @@ impl Copier {
             return Ok(());
         }
         match self.reader.blob(sha256)? {
-            Some(blob) => self.blob(changes, blob),
+            Some(blob) => self.blob(changes, &blob),
             None => Ok(()),
         }
     }
