@@ -56,6 +56,8 @@ pub enum Command {
     Verify(Verify),
     /// Give back the space of what nothing needs any more.
     Gc(Gc),
+    /// Rewrite the pack into a new one that holds only what is needed, and put that in its place.
+    Compact(Compact),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
     /// Bring a copy of the store up to date, or make one; what is served goes on being served.
@@ -236,6 +238,14 @@ pub struct Gc {
     /// Only tell what would be freed.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `packhold compact`.
+#[derive(Debug, clap::Args)]
+pub struct Compact {
+    /// Where the store is, and how the answer looks.
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// A running server to ask.

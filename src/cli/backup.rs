@@ -169,7 +169,8 @@ fn extend(
 fn other_history(dest: &Path) -> CliError {
     let dest = dest.display();
     CliError::Usage(format!(
-        "{dest} is no copy of this store, or one that went its own way"
+        "{dest} is no copy of this store, or one that went its own way; after the store was compacted \
+         its copies are made anew, each as a new file"
     ))
 }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod args;
 mod backup;
+mod compact;
 mod descriptors;
 mod gc;
 mod reindex;
@@ -101,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Gc(args) => gc::run(&args),
+        Command::Compact(args) => compact::run(&args),
         Command::Reindex(args) => reindex::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Follow(args) => backup::follow(&args),

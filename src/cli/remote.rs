@@ -89,7 +89,7 @@ pub fn call(
 ) -> Result<Value, CliError> {
     let answer = send(args, server, method, path, body)?;
     let mut envelope: Value = match answer.json() {
-        Err(_) if !answer.status.is_success() => return Err(answer.failed(&answer.status)),
+        Err(_) if !answer.status.is_success() => return Err(answer.failed(answer.status)),
         envelope => envelope?,
     };
     match answer.status.is_success() {

@@ -77,16 +77,17 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
             AuditArg::Reads => Audit::Reads,
         },
         connections: descriptors::within(args.connections.limits()),
+        pack: Some(args.store.store.clone()),
         tls: tls.clone(),
         ..Config::default()
     };
-    let app = Arc::new(App::new(store.clone(), config)?);
+    let app = Arc::new(App::new(store, config)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CliError::io("starting the runtime"))?;
-    runtime.block_on(listen(args, app, tls))?;
+    let store = runtime.block_on(listen(args, app, tls))?;
     // Readers and uploads that were cut off may still run on blocking threads; what they do is not
     // visible, and the store does not wait for them.
     runtime.shutdown_background();
@@ -94,7 +95,11 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn listen(args: &args::Serve, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), CliError> {
+async fn listen(
+    args: &args::Serve,
+    app: Arc<App>,
+    tls: Option<Arc<Tls>>,
+) -> Result<Store, CliError> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(CliError::io(format!("listening on {}", args.listen)))?;
@@ -127,8 +132,7 @@ async fn listen(args: &args::Serve, app: Arc<App>, tls: Option<Arc<Tls>>) -> Res
             std::process::exit(1);
         });
     };
-    serve(app, listener, stop).await;
-    Ok(())
+    Ok(serve(app, listener, stop).await)
 }
 
 /// Reads the certificate and its key again whenever that is asked for.

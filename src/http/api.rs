@@ -13,7 +13,7 @@ use super::ocp::{packages, service, upload};
 use super::route::{Answering, Route};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
-use super::{access, batch, blocks, gc, generic, ops, pack, projects, repos};
+use super::{access, batch, blocks, compact, gc, generic, ops, pack, projects, repos};
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
 
@@ -286,6 +286,9 @@ pub const ROUTES: &[Route] = table! {
     }
     path "/packhold/gc" {
         POST => gc::run(app, request).await;
+    }
+    path "/packhold/compact" {
+        POST => compact::run(app, request).await;
     }
     path "/packhold/explain/{sha256}" {
         GET => { let digest = request.word(0); gc::explain(app, request, &digest).await };

@@ -1,5 +1,7 @@
 //! What all handlers share.
 
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use super::audit::Audit;
 use super::auth::{LONG_BODIES, Lanes};
 use super::connections;
+use super::current::Current;
 use super::error::ApiError;
 use super::limits::Limits;
 use super::rate::Rate;
@@ -56,6 +59,8 @@ pub struct Config {
     pub audit: Audit,
     /// What connections may cost.
     pub connections: connections::Limits,
+    /// The file that the pack of the store is, for who wants to put another in its place.
+    pub pack: Option<PathBuf>,
     /// With this, TLS is spoken, and nothing else.
     pub tls: Option<Arc<Tls>>,
 }
@@ -76,14 +81,31 @@ impl Default for Config {
             limits: Limits::default(),
             audit: Audit::default(),
             connections: connections::Limits::default(),
+            pack: None,
             tls: None,
         }
     }
 }
 
-/// The running service.
+/// The running service, as one request sees it: with the store that there was when it came in. What it
+/// finds, writes and changes is all in that one, whatever comes in its place meanwhile.
 pub struct App {
     pub(super) store: Store,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// What all requests share.
+pub struct Shared {
+    /// The store, and what came in its place.
+    pub(super) current: Current,
     pub(super) config: Config,
     pub(super) passwords: Passwords,
     pub(super) failures: Failures,
@@ -119,13 +141,13 @@ impl App {
     /// # Errors
     /// [`DomainError::Store`] without randomness.
     pub fn new(store: Store, config: Config) -> Result<Self, DomainError> {
-        Ok(Self {
+        let shared = Shared {
+            current: Current::new(store.clone()),
             passwords: Passwords::new()?,
             failures: Failures::new(config.failed_logins)?,
             lanes: Lanes::default(),
             replays: Replays::default(),
             long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
-            store,
             documents: Budget::new(config.limits.request_bytes),
             answers: Budget::new(config.limits.answer_bytes),
             rate: Rate::new(config.limits.max_requests_per_second),
@@ -138,7 +160,35 @@ impl App {
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
             is_ending: AtomicBool::new(false),
-        })
+        };
+        Ok(Shared::with(&Arc::new(shared), store))
+    }
+}
+
+impl Shared {
+    fn with(self: &Arc<Self>, store: Store) -> App {
+        self.current.begin();
+        App {
+            store,
+            shared: Arc::clone(self),
+        }
+    }
+
+    /// The service with its present store; waits while another takes its place.
+    pub(super) async fn enter(self: &Arc<Self>) -> Arc<App> {
+        let store = self.current.get().await;
+        Arc::new(self.with(store))
+    }
+
+    /// The same without waiting: the store is only to be looked at.
+    pub(super) fn enter_at_once(self: &Arc<Self>) -> Arc<App> {
+        Arc::new(self.with(self.current.now()))
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.shared.current.end();
     }
 }
 

@@ -140,6 +140,21 @@ pub struct Outcome<'r> {
     pub received_bytes: u64,
 }
 
+/// A path as it is meant, and what is done there.
+fn what(method: &Method, path: &str) -> (String, &'static str) {
+    // Decoded: names as they are, whatever way of writing them somebody chose.
+    let decoded = percent_encoding::percent_decode_str(path);
+    let path = decoded.decode_utf8_lossy().into_owned();
+    let segments: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
+    let action = action(method, service_path(&segments));
+    (path, action)
+}
+
+/// Whether somebody only looks whether the service is well.
+pub fn is_health(method: &Method, path: &str) -> bool {
+    what(method, path).1 == HEALTH
+}
+
 impl Trail {
     /// A request that just came; `path` as it came.
     pub fn new(
@@ -149,15 +164,12 @@ impl Trail {
         path: &str,
         peer: Option<IpAddr>,
     ) -> Self {
-        // Decoded: names as they are, whatever way of writing them somebody chose.
-        let decoded = percent_encoding::percent_decode_str(path);
-        let path = decoded.decode_utf8_lossy().into_owned();
-        let segments: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
+        let (path, action) = what(method, path);
         Self {
             level,
             trace: trace.clone(),
             method: method.clone(),
-            action: action(method, service_path(&segments)),
+            action,
             path,
             peer,
             started: Instant::now(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::app::{App, blocking};
+use super::app::{App, Shared, blocking};
 use super::error::ApiError;
 use super::ops::administrator;
 use super::params;
@@ -71,19 +71,19 @@ pub async fn would_free(
 
 /// Looks every while how much could be given back, if anything changed, and gives it back when it is
 /// enough; never ends.
-pub async fn background(app: Arc<App>) {
+pub async fn background(shared: Arc<Shared>) {
     let mut seen = None;
     loop {
-        tokio::time::sleep(app.config.gc_every).await;
+        tokio::time::sleep(shared.config.gc_every).await;
         let commits = metrics::COMMITS.get();
+        let app = shared.enter().await;
         if seen == Some(commits) || app.store.writable().is_err() {
             continue;
         }
-        let (work, at) = (Arc::clone(&app), app.config.gc_at);
         let done = blocking(move || {
-            let would = reclaim(&work.store, true)?;
-            match at.is_reached(&would) {
-                true => Ok(Some(reclaim(&work.store, false)?)),
+            let would = reclaim(&app.store, true)?;
+            match app.config.gc_at.is_reached(&would) {
+                true => Ok(Some(reclaim(&app.store, false)?)),
                 false => Ok(None),
             }
         });

@@ -12,8 +12,8 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::api::ROUTES;
-use super::app::App;
-use super::audit::{Outcome, Trail};
+use super::app::{App, Shared};
+use super::audit::{Outcome, Trail, is_health};
 use super::body::{Drain, drain};
 use super::error::ApiError;
 use super::held::hold;
@@ -25,7 +25,7 @@ use crate::metrics;
 
 /// Every route.
 pub fn routes(
-    app: Arc<App>,
+    shared: Arc<Shared>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
     warp::method()
         .and(warp::path::full())
@@ -33,10 +33,19 @@ pub fn routes(
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Origin>())
         .and(warp::body::stream().map(Body::of))
-        .then(move |method, path, query, headers, origin, body| {
-            let app = Arc::clone(&app);
-            answer(app, method, path, query, headers, origin, body)
-        })
+        .then(
+            move |method: Method, path: FullPath, query, headers, origin, body| {
+                let shared = Arc::clone(&shared);
+                async move {
+                    // A probe that waits too long would have a healthy service restarted.
+                    let app = match is_health(&method, path.as_str()) {
+                        true => shared.enter_at_once(),
+                        false => shared.enter().await,
+                    };
+                    answer(app, method, path, query, headers, origin, body).await
+                }
+            },
+        )
         .recover(broken)
         .unify()
 }

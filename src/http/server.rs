@@ -17,7 +17,7 @@ use hyper_util::server::conn::auto::{Builder, Connection as Serving};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::either::Either;
 
-use super::app::App;
+use super::app::{App, Shared};
 use super::connections::{Answered, Connection, Connections, Limits, Watched, watch};
 use super::error::ApiError;
 use super::gc;
@@ -27,6 +27,7 @@ use super::sweep;
 use super::tls::Encrypted;
 use super::view::failure;
 use crate::metrics;
+use crate::store::Store;
 
 /// Running requests are given this long when the server shuts down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,8 +55,17 @@ Content-Length: 73\r\n\
 \r\n\
 {\"code\":250102,\"message\":\"Too many connections\",\"data\":null,\"traceId\":\"\"}";
 
-/// Serves until `shutdown` is ready, then finishes the running requests, within bounds.
-pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+/// Serves until `shutdown` is ready, then finishes the running requests, within bounds. Gives the store that
+/// it has then: one that was compacted is another.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Store {
+    // Whoever has the app keeps its store open, and each request is to take its own.
+    let shared = Arc::clone(&app.shared);
+    drop(app);
+    let app = shared;
     let connections = Connections::new(limits(&app));
     let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
     let reclaiming = tokio::spawn(gc::background(Arc::clone(&app)));
@@ -86,9 +96,10 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: impl Future<O
     {
         tracing::warn!("requests were still running when the time was up");
     }
+    app.current.now()
 }
 
-fn limits(app: &App) -> Limits {
+fn limits(app: &Shared) -> Limits {
     let limits = app.config.connections.clone();
     match app.config.behind_proxy {
         // All come from the proxy.
@@ -100,7 +111,7 @@ fn limits(app: &App) -> Limits {
     }
 }
 
-fn open(app: &Arc<App>, connections: &Arc<Connections>, stream: TcpStream, peer: SocketAddr) {
+fn open(app: &Arc<Shared>, connections: &Arc<Connections>, stream: TcpStream, peer: SocketAddr) {
     let Some(admitted) = connections.admit(peer.ip()) else {
         metrics::REFUSED_CONNECTIONS.add(1);
         tracing::debug!(%peer, "all connections are busy");
@@ -142,7 +153,7 @@ async fn shake_hands<F: Future + Unpin>(
 
 /// Serves one connection to its end.
 async fn run(
-    app: &Arc<App>,
+    app: &Arc<Shared>,
     connection: &Arc<Connection>,
     // One type for both, since all of HTTP is compiled for each.
     stream: Either<Watched, Box<Encrypted<Watched>>>,

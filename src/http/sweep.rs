@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::app::{App, blocking};
+use super::app::{Shared, blocking};
 use crate::domain::Sweeper;
 
 /// Sweeps every while, and when it is woken; never ends. A store that takes no changes is left
 /// alone until the next time.
-pub async fn run(app: Arc<App>) {
+pub async fn run(shared: Arc<Shared>) {
     let mut sweeper = Sweeper::default();
     loop {
-        let wait = tokio::time::sleep(app.config.sweep_every);
+        let wait = tokio::time::sleep(shared.config.sweep_every);
         tokio::select! {
             () = wait => {}
-            () = app.to_sweep.notified() => {}
+            () = shared.to_sweep.notified() => {}
         }
         let mut more = true;
         while more {
-            let app = Arc::clone(&app);
+            let app = shared.enter().await;
             let mut at = sweeper.clone();
             let swept = blocking(move || Ok((at.sweep(&app.store)?, at)));
             more = match swept.await {

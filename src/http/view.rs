@@ -10,6 +10,8 @@ use warp::reply::Response;
 use super::error::ApiError;
 use super::held::InMemory;
 use super::request::TraceId;
+use crate::domain::DomainError;
+use crate::store::StoreError;
 
 /// Names the request in every answer.
 pub const RID: &str = "x-bkrepo-rid";
@@ -83,6 +85,11 @@ pub fn error_headers(response: &mut Response, error: &ApiError) {
         && let Ok(allow) = HeaderValue::try_from(allow)
     {
         response.headers_mut().insert("allow", allow);
+    }
+    if let ApiError::Domain(DomainError::Store(StoreError::Replaced)) = error {
+        // Whoever asks anew is served from the new pack.
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if let ApiError::TooOften { wait_s } = error {
         let wait = HeaderValue::from(*wait_s);

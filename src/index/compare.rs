@@ -12,16 +12,28 @@ impl Reader {
     /// # Errors
     /// [`IndexError`].
     pub fn differences(&self, other: &Self, limit: usize) -> Result<Vec<String>, IndexError> {
+        self.differences_but(other, &[], limit)
+    }
+
+    /// The same, but for these tables.
+    pub(super) fn differences_but(
+        &self,
+        other: &Self,
+        but: &[&str],
+        limit: usize,
+    ) -> Result<Vec<String>, IndexError> {
         let mut lines = Vec::new();
         macro_rules! table {
             ($field:ident) => {
-                compare(
-                    stringify!($field),
-                    &mut lines,
-                    limit,
-                    self.$field.iter()?,
-                    other.$field.iter()?,
-                )?;
+                if !but.contains(&stringify!($field)) {
+                    compare(
+                        stringify!($field),
+                        &mut lines,
+                        limit,
+                        self.$field.iter()?,
+                        other.$field.iter()?,
+                    )?;
+                }
             };
         }
         each_derived_table!(table);

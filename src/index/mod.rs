@@ -6,6 +6,7 @@
 //! rows for mutations, at run time and at replay alike. This floor does not see the pack.
 
 mod apply;
+mod carry;
 mod compare;
 mod error;
 mod file;

@@ -316,8 +316,11 @@ impl Pack {
     /// Whether writes are allowed now.
     ///
     /// # Errors
-    /// [`PackError::ReadOnly`], [`PackError::Poisoned`].
+    /// [`PackError::ReadOnly`], [`PackError::Poisoned`], [`PackError::Replaced`].
     pub fn writable(&self) -> Result<(), PackError> {
+        if self.is_replaced() {
+            return Err(PackError::Replaced);
+        }
         if let Some(why) = self.read_only {
             return Err(PackError::ReadOnly(why));
         }
@@ -325,6 +328,11 @@ impl Pack {
             Some(reason) => Err(PackError::Poisoned(reason)),
             None => Ok(()),
         }
+    }
+
+    /// Bytes free on the file system, where that is known.
+    pub fn free(&self) -> Option<u64> {
+        self.sink.free()
     }
 
     /// Whether `bytes` more would surely not fit, as far as the file system tells.

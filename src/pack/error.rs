@@ -32,6 +32,9 @@ pub enum PackError {
     /// An earlier failure forbids writing until the store is opened again.
     #[error("the store refuses writes until it is opened again: {0}")]
     Poisoned(String),
+    /// Another pack has its name now: it is read on, and never written again.
+    #[error("the store was compacted meanwhile, and its pack is another file now")]
+    Replaced,
     /// Opened for reading only, or with damage that writing could bury.
     #[error("the store is open for reading only: {0}")]
     ReadOnly(&'static str),

@@ -95,16 +95,21 @@ pub fn open_locked(path: &Path) -> Result<Option<File>, PackError> {
             Err(error) => return Err(failed("opening", error)),
         };
         lock(&file, path)?;
-        // A compaction may have put another file in its place between open and lock.
-        let mine = file.metadata().map_err(|e| failed("reading", e))?;
-        match std::fs::metadata(path) {
-            Ok(now) if (now.dev(), now.ino()) == (mine.dev(), mine.ino()) => {
-                settle(&file, path)?;
-                return Ok(Some(file));
-            }
-            _ => drop(file),
+        if has_name(&file, path).map_err(|e| failed("reading", e))? {
+            // Whoever gave it the name may have been killed before that was durable; and a name that goes
+            // away with the power takes what is acknowledged from now on with it.
+            sync_parent(path)?;
+            settle(&file, path)?;
+            return Ok(Some(file));
         }
     }
+}
+
+/// Whether the file still has the name that it was opened by: a compaction may have put another in its
+/// place before it was locked.
+fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+    let mine = file.metadata()?;
+    Ok(std::fs::metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (mine.dev(), mine.ino())))
 }
 
 /// What is beside a pack while a copy of another is being continued in it: where its own end is.
@@ -196,6 +201,40 @@ pub fn create_locked(path: &Path, header: &[u8]) -> Result<File, PackError> {
     Ok(file)
 }
 
+/// Gives the pack `new` the name `path`, in the place of the pack that has it, together with who may
+/// read and write that. Whoever calls has locked both, and `new` is durable.
+///
+/// Until the directory is synced ([`sync_parent`]), a crash leaves either of the two.
+///
+/// # Errors
+/// [`PackError::File`]: nothing was renamed.
+pub fn replace(new: &Path, path: &Path) -> Result<(), PackError> {
+    take_after(new, path)?;
+    // ORDER: the new file is whole, durable and locked before it gets the name.
+    std::fs::rename(new, path).map_err(|e| failed("renaming", new, e))
+}
+
+/// Gives `file` the owner and the permissions of `like`.
+///
+/// # Errors
+/// [`PackError::File`].
+pub fn take_after(file: &Path, like: &Path) -> Result<(), PackError> {
+    let failed = |action, source| failed(action, file, source);
+    let (ours, theirs) = (std::fs::metadata(file), std::fs::metadata(like));
+    let ours = ours.map_err(|e| failed("reading", e))?;
+    let theirs = theirs.map_err(|e| failed("reading what is beside", e))?;
+    let handle = File::open(file).map_err(|e| failed("opening", e))?;
+    if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
+        // Else a compaction by root would take the store from the user whom a service runs as.
+        std::os::unix::fs::fchown(&handle, Some(theirs.uid()), Some(theirs.gid()))
+            .map_err(|e| failed("giving its owner", e))?;
+    }
+    handle
+        .set_permissions(theirs.permissions())
+        .and_then(|()| handle.sync_all())
+        .map_err(|e| failed("setting the permissions of", e))
+}
+
 /// Syncs the directory that `path` is in, which makes its name durable.
 ///
 /// # Errors
@@ -277,6 +316,42 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         assert!(open_locked(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_locks_a_pack_that_was_replaced_takes_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, new) = (dir.path().join("p"), dir.path().join("p.compacting"));
+        let old = create_locked(&path, b"old").unwrap();
+        // Opened before the new one has the name, locked behind that.
+        let early = File::open(&path).unwrap();
+        let made = create_locked(&new, b"new").unwrap();
+        assert!(has_name(&early, &path).unwrap());
+        replace(&new, &path).unwrap();
+        let error = open_locked(&path).unwrap_err();
+        assert!(matches!(error, PackError::Locked { .. }), "{error}");
+        drop(old);
+        lock(&early, &path).unwrap();
+        assert!(!has_name(&early, &path).unwrap());
+        drop(made);
+        let mut text = String::new();
+        let mut now = open_locked(&path).unwrap().unwrap();
+        io::Read::read_to_string(&mut now, &mut text).unwrap();
+        assert_eq!(text, "new");
+    }
+
+    #[test]
+    fn a_new_pack_is_for_whom_the_old_one_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (path, new) = (dir.path().join("p"), dir.path().join("p.compacting"));
+        create_locked(&path, b"old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        create_locked(&new, b"new").unwrap();
+        replace(&new, &path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert!(!new.exists());
     }
 
     #[test]

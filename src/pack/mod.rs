@@ -26,7 +26,7 @@ mod syncer;
 
 pub use appender::Tail;
 pub use error::PackError;
-pub use file::{complete, incomplete};
+pub use file::{complete, incomplete, replace, sync_parent, take_after, with_suffix};
 pub use open::{Medium, Opened, Pack};
 pub use punch::punch;
 pub use sink::{Sink, Source};

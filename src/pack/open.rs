@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -145,6 +146,8 @@ pub struct Pack {
     pub(super) syncer: Syncer,
     pub(super) log: Mutex<Log>,
     pub(super) read_only: Option<&'static str>,
+    /// Another pack has its name.
+    pub(super) replaced: AtomicBool,
 }
 
 /// An open pack, and what was done to open it.
@@ -199,12 +202,23 @@ impl Pack {
             syncer,
             log: Log::new(survey.end),
             read_only,
+            replaced: AtomicBool::new(false),
         };
         Ok(Opened {
             pack,
             torn_bytes,
             rewritten_bytes,
         })
+    }
+
+    /// Another pack has got the name of this one: writes are refused from now on.
+    pub fn retire(&self) {
+        self.replaced.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether another pack has got its name.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::SeqCst)
     }
 
     /// The pack header.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -27,6 +27,11 @@ const SLICE_ROWS: usize = 8192;
 enum Message {
     Job(Box<dyn Job>),
     Close,
+}
+
+/// No change is made while it lives.
+pub(super) struct Held {
+    _release: SyncSender<()>,
 }
 
 /// Handle of the committer thread.
@@ -70,6 +75,27 @@ impl Committer {
         if let Some(Message::Job(job)) = refused {
             job.done(Err(StoreError::Closed));
         }
+    }
+
+    /// Waits until the changes that were submitted before are made, and keeps all others from being made
+    /// as long as what it gives lives.
+    pub(super) fn hold(&self) -> Result<Held, StoreError> {
+        let (there, is_there) = sync_channel(1);
+        let (release, released) = sync_channel::<()>(1);
+        let mut once = Some((there, released));
+        self.submit(
+            move |_, _| {
+                if let Some((there, released)) = once.take() {
+                    // Whoever asked waits for the first, and lets go by dropping the other end.
+                    let _waits = there.send(());
+                    let _let_go = released.recv();
+                }
+                Ok::<_, StoreError>((Vec::new(), ()))
+            },
+            |_| {},
+        );
+        is_there.recv().map_err(|_| StoreError::Closed)?;
+        Ok(Held { _release: release })
     }
 
     /// Notes that freed bytes of these records are punched, for good.
@@ -374,6 +400,10 @@ impl Worker {
     /// Drops an index that failed, opens it anew and replays the pack behind it.
     fn replace_index(&mut self) {
         self.flushing = None;
+        if self.core.pack.is_replaced() {
+            // What has the name of the index now is that of another pack.
+            return;
+        }
         match self.core.reopen_index(self.covered.position) {
             Ok(covered) => {
                 self.covered = covered;

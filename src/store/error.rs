@@ -25,6 +25,9 @@ pub enum StoreError {
     /// It is not known whether the change was made; it may appear after a restart.
     #[error("in doubt whether the change was made: {0}")]
     InDoubt(String),
+    /// The store was compacted meanwhile: nothing was changed, and its new pack is to be opened.
+    #[error("the store was compacted meanwhile")]
+    Replaced,
     /// The bytes of a content are not what was stored.
     #[error("stored bytes at pack offset {offset} are damaged: {why}")]
     Damaged {
@@ -75,10 +78,10 @@ pub enum StoreError {
 impl From<PackError> for StoreError {
     /// A full disk is an ordinary day, and has one shape wherever it was met.
     fn from(error: PackError) -> Self {
-        if error.is_full() {
-            Self::Full
-        } else {
-            Self::Pack(error)
+        match error {
+            error if error.is_full() => Self::Full,
+            PackError::Replaced => Self::Replaced,
+            error => Self::Pack(error),
         }
     }
 }

@@ -32,6 +32,7 @@ impl GroupError {
 /// A group's failure, to be told to each of its changes.
 pub(super) enum Failure {
     Full,
+    Replaced,
     Refused(String),
     InDoubt(String),
     /// The index failed and is to be replaced.
@@ -49,6 +50,10 @@ impl Failure {
     pub(super) fn of(error: GroupError) -> Self {
         match error {
             GroupError::Pack(error) if error.is_full() => Self::Full,
+            // Found before anything was written.
+            GroupError::Pack(PackError::Replaced) | GroupError::Refused(PackError::Replaced) => {
+                Self::Replaced
+            }
             // The sync failed, or the write did and could perhaps not be taken back: the commit
             // may or may not be on the disk.
             GroupError::Pack(error) => Self::InDoubt(error.to_string()),
@@ -62,6 +67,7 @@ impl Failure {
     pub(super) fn error(&self) -> StoreError {
         match self {
             Self::Full => StoreError::Full,
+            Self::Replaced => StoreError::Replaced,
             Self::Refused(why) | Self::Index(why, Doubt::None) => StoreError::Refused(why.clone()),
             Self::InDoubt(why) | Self::Index(why, Doubt::Some) => StoreError::InDoubt(why.clone()),
         }

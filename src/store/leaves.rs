@@ -110,6 +110,11 @@ impl ManifestWriter {
         }
     }
 
+    /// Bytes of all pieces so far.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     fn adopt(&mut self, core: &Core, child: Child, bytes: u64) -> Result<(), StoreError> {
         if child.leaf_entries < SMALL_PIECES {
             return self.merge(core, &List::of_child(&child));

@@ -6,9 +6,10 @@
 //! **Locks**, in the order in which they may be taken: `Core::upkeep` → `Core::transfers` →
 //! `Core::segments` → `Core::index` → the pack's log → the syncer's state. `Core::recent`, `Core::checked`,
 //! `Core::barrier` and those of guards and holds are leaves: nothing is locked while one of them is
-//! held. None is held across I/O, but `upkeep` by who reclaims or verifies, `transfers` by who punches, `segments` and the log
-//! for their own append, and `index`, for reading, by the committer through its transaction, sync
-//! included: only the committer itself ever takes it for writing, to replace a failed index.
+//! held. None is held across I/O, but `upkeep` by who reclaims, compacts or verifies, `transfers` by who
+//! punches, `segments` and the log for their own append, and `index`, for reading, by the committer
+//! through its transaction, its sync and the hold of a compaction included: only the committer itself ever
+//! takes it for writing, to replace a failed index.
 
 mod blobs;
 mod budget;
@@ -16,6 +17,7 @@ mod change;
 mod chunker;
 mod chunks;
 mod commit;
+mod compact;
 mod copies;
 mod core;
 mod digests;
@@ -35,6 +37,7 @@ pub use blobs::BlobReader;
 pub use budget::{Budget, Grant};
 pub use change::{Ids, Outcome};
 pub use chunker::Chunker;
+pub use compact::CompactReport;
 pub use copies::{Copy, CopyEnd, Stretch};
 pub use core::Store;
 pub use error::StoreError;

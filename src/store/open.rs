@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::chunker::Chunker;
 use super::chunks::Checked;
 use super::commit::Committer;
+use super::compact::remove_leftovers;
 use super::copies::Transfers;
 use super::core::{Core, Store};
 use super::gc::{Barrier, Space};
@@ -126,6 +127,9 @@ impl Store {
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         let place = Place::File(index_path(path));
         if let Some(medium) = Medium::open_file(path)? {
+            if options.access != Access::ReadOnly {
+                remove_leftovers(path);
+            }
             return Self::open_on(medium, place, options);
         }
         if options.access != Access::Create {
@@ -287,7 +291,7 @@ pub fn index_path(pack: &Path) -> PathBuf {
     name.into()
 }
 
-fn random_id() -> Result<PackId, StoreError> {
+pub(super) fn random_id() -> Result<PackId, StoreError> {
     let mut id = PackId::default();
     getrandom::fill(&mut id).map_err(|e| StoreError::System(format!("no randomness: {e}")))?;
     Ok(id)

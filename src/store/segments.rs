@@ -49,6 +49,17 @@ impl Draft {
         place
     }
 
+    /// Takes in a chunk as its table tells of it, which may be damaged: nothing is computed anew, and
+    /// nothing else shares it within the draft.
+    pub(super) fn carry(&mut self, entry: Entry, payload: Bytes) {
+        self.bytes += payload.len();
+        self.entries.push(Entry {
+            index: u16::try_from(self.entries.len()).unwrap_or(u16::MAX),
+            ..entry
+        });
+        self.payloads.push(payload);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

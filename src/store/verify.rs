@@ -90,6 +90,10 @@ impl Store {
     pub fn verify(&self, repair: bool) -> Result<VerifyReport, StoreError> {
         // What is freed meanwhile would look damaged.
         let _upkeep = self.core.upkeep.lock();
+        if self.is_replaced() {
+            // What it would make beside the index is the new store's.
+            return Err(StoreError::Replaced);
+        }
         let reader = self.core.reader()?;
         let covered = reader.checkpoint()?;
         let end = covered.map_or(0, |c| c.position.offset);

@@ -171,6 +171,52 @@ fn a_full_disk(kind: &str) {
     println!("{kind}: {taken} uploads until it was full, losses: 0");
 }
 
+/// A compaction that the disk has no room for says so before or when it is full, and leaves nothing.
+fn no_room_to_compact(kind: &str) {
+    let folder = Folder::new();
+    let Some(disk) = Small::mount(&folder, kind) else {
+        println!("SKIPPED: {kind} cannot be mounted here; the simulated medium covers a full disk");
+        return;
+    };
+    let pack = disk.file("packhold.pack");
+    let server = serve(&folder, &pack);
+    for i in 0..8 {
+        server.put(&format!("kept/{i}"), &noise(i, 1_000_000));
+    }
+    server.stop();
+    let path = pack.to_str().expect("a plain name");
+    let compact = ["compact", "--store", path];
+    disk.fill();
+    let refused = folder.run(&compact);
+    let said = refused.assert_code(1).err();
+    assert!(said.contains("compacting needs about"), "{said}");
+    disk.make_room();
+    let list = std::fs::read_dir(&disk.at).expect("a folder");
+    let names = list.map(|entry| entry.expect("an entry").file_name());
+    assert!(
+        names
+            .into_iter()
+            .all(|name| !name.to_string_lossy().contains("compacting"))
+    );
+    folder.run(&compact).assert_code(0);
+    folder.run(&["verify", "--store", path]).assert_code(0);
+    let server = serve(&folder, &pack);
+    for i in 0..8 {
+        assert_eq!(server.get(&format!("kept/{i}")), Some(noise(i, 1_000_000)));
+    }
+    server.stop();
+}
+
+#[test]
+fn compacting_on_a_full_tmpfs_is_refused() {
+    no_room_to_compact("tmpfs");
+}
+
+#[test]
+fn compacting_on_a_full_ext4_is_refused() {
+    no_room_to_compact("ext4");
+}
+
 #[test]
 fn a_full_tmpfs_is_an_ordinary_day() {
     a_full_disk("tmpfs");

@@ -17,6 +17,7 @@ mod accounts;
 mod audit;
 mod backup;
 mod commands;
+mod compact;
 mod contents;
 mod damage;
 mod full_disk;

@@ -20,6 +20,7 @@ mod auth;
 mod batch;
 mod blocks;
 mod clients;
+mod compact;
 mod concurrent;
 mod conditions;
 mod connection_limits;

@@ -47,6 +47,7 @@ fn wrong_methods() {
         ("PUT", "/packhold/stats", "GET"),
         ("GET", "/packhold/verify", "POST"),
         ("GET", "/packhold/gc", "POST"),
+        ("GET", "/packhold/compact", "POST"),
     ] {
         let answer = service.send(&Call::new(method, target).body("x"));
         assert_eq!(answer.verdict(), (405, 250_112), "{method} {target}");
@@ -77,6 +78,7 @@ fn health_and_readiness_need_no_login() {
         ("GET", "/packhold/stats"),
         ("POST", "/packhold/verify"),
         ("POST", "/packhold/gc"),
+        ("POST", "/packhold/compact"),
         ("GET", "/metrics"),
     ] {
         let answer = service.send(&Call::new(method, target));

@@ -56,6 +56,18 @@ impl Service {
         Self::in_directory(directory, Arc::new(AtomicU64::new(START_MS)), config)
     }
 
+    /// A service to which everybody is the administrator, and that can put another pack in the place of its
+    /// own. [`Service::store`] is the store from before.
+    pub fn replaceable() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = Config {
+            no_auth: true,
+            pack: Some(directory.path().join("pack")),
+            ..Config::default()
+        };
+        Self::in_directory(directory, Arc::new(AtomicU64::new(START_MS)), config)
+    }
+
     /// Stops, closes the store, and begins again with what is on the disk.
     pub fn restart(mut self) -> Self {
         let directory = self.directory.take().expect("a directory");

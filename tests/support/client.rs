@@ -12,7 +12,7 @@ use packhold::format::header::{Chunking, PackHeader};
 use packhold::format::meta::{Mutation, Package};
 use packhold::format::{PackId, Sha256};
 use packhold::index::{Field, Filter, PackageQuery, Place, Rows};
-use packhold::store::{BlobReader, GcOptions, GcReport, Options, Store, StoreError};
+use packhold::store::{BlobReader, CompactReport, GcOptions, GcReport, Options, Store, StoreError};
 
 use super::sim::Sim;
 
@@ -69,6 +69,24 @@ pub fn options(clock: &Clock) -> Options {
 /// A new simulated pack with small chunks.
 pub fn new_sim() -> Sim {
     Sim::create(&PackHeader::new(PACK_ID, 1_700_000_000_000, SMALL))
+}
+
+/// An empty simulated pack of another id at each call.
+pub fn another_sim() -> Sim {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut pack_id = PACK_ID;
+    let number = COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+    pack_id[8..].copy_from_slice(&number);
+    Sim::create(&PackHeader::new(pack_id, 1_700_000_000_000, SMALL))
+}
+
+/// Rewrites the pack of a store onto another medium, with its index at `place`.
+pub fn rewritten(client: &Client, place: Place) -> (Sim, CompactReport) {
+    let sim = another_sim();
+    let made = client.store.rewrite(sim.medium(), place);
+    let (store, report) = made.expect("it can be rewritten");
+    drop(store);
+    (sim, report)
 }
 
 /// Opens a simulated pack with an index in memory.

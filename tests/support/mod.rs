@@ -9,4 +9,5 @@ pub mod model;
 pub mod noise;
 pub mod platter;
 pub mod sim;
+pub mod telling;
 pub mod work;

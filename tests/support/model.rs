@@ -9,10 +9,11 @@ use bytes::Bytes;
 use packhold::digest::Wanted;
 use packhold::domain::DomainError;
 use packhold::domain::packages::{Fields, PackageError};
+use packhold::format::header::HEADER_BYTES;
 use packhold::index::{Field, Place};
 use packhold::store::{GcOptions, Store};
 
-use super::client::{Client, Clock, fields, new_sim, options, upload};
+use super::client::{Client, Clock, fields, new_sim, options, rewritten, upload};
 use super::crash;
 use super::noise::{Noise, noise};
 use super::sim::{Call, Failure, Sim};
@@ -52,6 +53,8 @@ pub enum Step {
     Remove(u8),
     /// Gives space back; first it is only told how much.
     Gc,
+    /// Rewrites the pack into another, and goes on with that.
+    Compact,
 }
 
 /// How large a file is.
@@ -73,7 +76,7 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
         .chunks_exact(4)
         .map(|word| {
             let (name, a, b) = (word[1] % 8, word[2], word[3]);
-            match word[0] % 25 {
+            match word[0] % 26 {
                 0..=3 => Step::Put(name, size(a), b),
                 4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
                 6 => Step::PutForADay(name, a),
@@ -88,7 +91,8 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
                 18 => Step::AddFile(name, a % 8),
                 19..=21 => Step::Remove(name),
                 22 => Step::Fail(name, a),
-                _ => Step::Gc,
+                23..=24 => Step::Gc,
+                _ => Step::Compact,
             }
         })
         .collect()
@@ -238,6 +242,7 @@ impl World {
             }
             Step::Remove(name) => self.remove(package(name)),
             Step::Gc => self.gc(),
+            Step::Compact => self.compact(),
         }
         self.compare();
     }
@@ -299,6 +304,24 @@ impl World {
         assert_eq!(told, done);
         let again = store.gc(&options).expect("it can be done again");
         assert_eq!((again.blobs, again.chunks, again.manifests), (0, 0, 0));
+    }
+
+    /// The old pack is closed, and forgotten; nothing of it may be needed any more.
+    fn compact(&mut self) {
+        self.indexes += 1;
+        let place = Place::File(self.index());
+        let (sim, report) = rewritten(self.client(), place);
+        assert_eq!((report.damaged_chunks, report.healed_chunks), (0, 0));
+        self.client = None;
+        self.start = sim.image();
+        self.start.truncate(HEADER_BYTES);
+        self.sim = sim;
+        self.open();
+        let opened = self.client().store.open_report();
+        assert_eq!((opened.rebuilt, opened.replayed_commits), (false, 0));
+        self.client().assert_clean();
+        let stats = self.client().store.stats().expect("stats");
+        assert_eq!(stats.freed_bytes, 0);
     }
 
     fn is_live(&self, file: &File) -> bool {

@@ -126,7 +126,7 @@ pub enum ApiError {
     /// A copy of a pack cannot be continued from this one.
     #[error(
         "that is no copy of this store, or one that went its own way: its last commit is not in this \
-         store's history"
+         store's history; after the store was compacted its copies are made anew, each as a new file"
     )]
     OtherHistory,
     /// The body of the request stood still.
@@ -288,6 +288,7 @@ fn store(error: &StoreError) -> (StatusCode, u32) {
         StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, 251_101),
         StoreError::Refused(_)
         | StoreError::Closed
+        | StoreError::Replaced
         | StoreError::Pack(PackError::ReadOnly(_) | PackError::Poisoned(_)) => {
             (StatusCode::SERVICE_UNAVAILABLE, 250_102)
         }
@@ -312,6 +313,7 @@ fn store_message(error: &StoreError) -> &'static str {
         | StoreError::Pack(PackError::ReadOnly(_) | PackError::Poisoned(_)) => {
             "The store does not accept changes at the moment"
         }
+        StoreError::Replaced => "The store was compacted meanwhile; please try again",
         StoreError::Closed => "The service is shutting down",
         StoreError::Damaged { .. } => "The stored bytes of this file are damaged",
         StoreError::InDoubt(_) => "It is not known whether the change was made",

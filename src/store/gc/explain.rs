@@ -129,6 +129,17 @@ impl Store {
     }
 }
 
+/// Names of files and software packages that have a content: the first hundred.
+///
+/// # Errors
+/// [`StoreError::Index`].
+pub(in crate::store) fn files_of(
+    reader: &Reader,
+    sha256: &Sha256,
+) -> Result<Vec<String>, StoreError> {
+    Ok(content_use(reader, sha256, 0)?.files)
+}
+
 fn each_piece(
     core: &Core,
     manifest: &ManifestRef,

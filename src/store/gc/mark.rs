@@ -93,6 +93,8 @@ pub struct Live {
     window: Range<u64>,
     /// Payload offsets of chunks in the window.
     pub chunks: RoaringTreemap,
+    /// Bytes that these chunks take.
+    pub bytes: u64,
     /// Offsets of leaves and roots, wherever they are.
     pub records: RoaringTreemap,
 }
@@ -103,8 +105,14 @@ impl Live {
         Self {
             window,
             chunks: RoaringTreemap::new(),
+            bytes: 0,
             records: RoaringTreemap::new(),
         }
+    }
+
+    /// Whether these are the marks of this window.
+    pub fn is_of(&self, window: &Range<u64>) -> bool {
+        self.window == *window
     }
 
     /// All that rows refer to; with `only`, contents that are not in there are left out.
@@ -177,15 +185,15 @@ impl Live {
     fn leaf(&mut self, core: &Core, list: &List) -> Result<(), StoreError> {
         for page in 0..list.pages() {
             for piece in list.page::<Piece>(core, page)?.entries {
-                self.chunk(piece.pack_offset);
+                self.chunk(piece.pack_offset, piece.stored_len);
             }
         }
         Ok(())
     }
 
-    pub(super) fn chunk(&mut self, offset: u64) {
-        if self.window.contains(&offset) {
-            self.chunks.insert(offset);
+    pub(super) fn chunk(&mut self, offset: u64, stored_len: u32) {
+        if self.window.contains(&offset) && self.chunks.insert(offset) {
+            self.bytes += u64::from(stored_len);
         }
     }
 
@@ -193,7 +201,7 @@ impl Live {
     /// chunk, so the copy is freed another time.
     fn relocated(&mut self, all: &[Relocated]) {
         for one in all {
-            self.chunk(one.to);
+            self.chunk(one.to, one.stored_len);
         }
     }
 }

@@ -12,7 +12,7 @@ mod barrier;
 mod explain;
 mod guards;
 mod holds;
-mod mark;
+pub(super) mod mark;
 mod pace;
 mod punch;
 mod records;
@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(super) use barrier::Barrier;
+pub(super) use explain::files_of;
 pub use explain::{ChunkUse, ContentUse, Explained, WouldFree};
 pub use guards::Pins;
 pub(super) use guards::Space;
@@ -242,24 +243,32 @@ impl Run<'_> {
         })?
     }
 
-    /// Stretches of the pack, each of whole records.
     fn windows(&self, end: u64) -> Result<Vec<Range<u64>>, StoreError> {
-        let pack_id = &self.core.pack.header().pack_id;
+        self.core.windows(end, self.options.window_bytes)
+    }
+}
+
+impl Core {
+    /// Stretches of the pack up to `end`, each of whole records.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the log is.
+    pub(super) fn windows(
+        &self,
+        end: u64,
+        window_bytes: u64,
+    ) -> Result<Vec<Range<u64>>, StoreError> {
+        let pack_id = &self.pack.header().pack_id;
         let mut windows = Vec::new();
         let mut start = HEADER_BYTES as u64;
-        let lost = scan::each_frame::<_, StoreError>(
-            self.core.pack.view(),
-            pack_id,
-            start,
-            end,
-            |frame| {
-                if frame.offset - start >= self.options.window_bytes {
+        let lost =
+            scan::each_frame::<_, StoreError>(self.pack.view(), pack_id, start, end, |frame| {
+                if frame.offset - start >= window_bytes {
                     windows.push(start..frame.offset);
                     start = frame.offset;
                 }
                 Ok(())
-            },
-        )?;
+            })?;
         if let Some(damage) = lost.first() {
             return Err(StoreError::Damaged {
                 offset: damage.offset,

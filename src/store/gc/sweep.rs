@@ -158,7 +158,7 @@ impl Run<'_> {
             }
         }
         for relocated in reader.every_relocated()? {
-            kept.chunk(relocated.to);
+            kept.chunk(relocated.to, relocated.stored_len);
         }
         Ok(kept)
     }

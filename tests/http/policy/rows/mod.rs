@@ -189,6 +189,11 @@ fn operations() -> Vec<Row> {
         row("GET /packhold/pack", &[Admin]),
         row("POST /packhold/verify", &[Admin]),
         row("POST /packhold/gc", &[Admin]),
+        Row {
+            // It goes on to the store, which is none in whose place another pack could be put.
+            ok: "400/250105",
+            ..row("POST /packhold/compact", &[Admin])
+        },
         row(
             "GET /packhold/would-free/{project}/{repo}/{path..}",
             &[Admin],
