@@ -5,6 +5,7 @@ mod args;
 mod backup;
 mod descriptors;
 mod gc;
+mod heal;
 mod reindex;
 mod remote;
 mod report;

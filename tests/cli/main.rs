@@ -20,6 +20,7 @@ mod commands;
 mod contents;
 mod damage;
 mod full_disk;
+mod heal;
 mod hostile;
 mod kill;
 mod load;

@@ -30,6 +30,7 @@ mod delete;
 mod download;
 mod folders;
 mod full;
+mod heal;
 mod http2;
 mod limits;
 mod metadata;

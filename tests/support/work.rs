@@ -202,6 +202,27 @@ impl Scene {
     }
 }
 
+/// Puts a file in blocks of so many bytes.
+///
+/// # Errors
+/// What became of it.
+pub fn put_blocks(
+    store: &Store,
+    path: &str,
+    bytes: &[u8],
+    block_bytes: usize,
+) -> Result<(), DomainError> {
+    let id = begin(store, path)?;
+    for (i, block) in bytes.chunks(block_bytes).enumerate() {
+        put_block(store, path, &id, i * block_bytes, block)?;
+    }
+    let (digesting, usage) = (Digesting::default(), Usage::default());
+    let size = Some(bytes.len() as u64);
+    let made = blocks::complete(store, (&digesting, &usage), &upload(path), &id, size)?;
+    assert!(made.is_some(), "nobody else digests");
+    Ok(())
+}
+
 fn begin(store: &Store, path: &str) -> Result<UploadId, DomainError> {
     let (sender, receiver) = mpsc::channel();
     blocks::start(store, upload(path), Dialect::Offset, move |result| {

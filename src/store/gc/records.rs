@@ -64,7 +64,7 @@ impl Core {
     }
 
     /// The table of a segment, if it is sound.
-    pub(super) fn table(&self, frame: &Frame) -> Option<Vec<Entry>> {
+    pub(in crate::store) fn table(&self, frame: &Frame) -> Option<Vec<Entry>> {
         table(self.pack.view(), frame)
     }
 
