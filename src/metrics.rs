@@ -58,6 +58,14 @@ counters! {
     FREED_BYTES
     /// Bytes of the pack given back to the file system.
     PUNCHED_BYTES
+    /// Bytes of records that were read and checked by verifications and scrubs.
+    CHECKED_BYTES
+    /// Chunks that were found damaged by verifications and scrubs.
+    DAMAGED_CHUNKS
+    /// Damaged chunks for which an intact copy was recorded.
+    REPAIRED_CHUNKS
+    /// Scrubs of the whole pack that went through.
+    SCRUBS
     /// Requests answered.
     REQUESTS
     /// Connections closed because others wanted their place.

@@ -2,6 +2,7 @@
 
 mod connections;
 mod limits;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::store::{AsOf, GcAt};
 
 pub use connections::ConnectionArgs;
 pub use limits::LimitArgs;
+pub use verify::{Period, Verify};
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
 #[derive(Debug, Parser)]
@@ -141,6 +143,9 @@ pub struct Serve {
     /// number of bytes, or off.
     #[arg(long, env = "PACKHOLD_GC_AT", default_value = "10%", value_parser = gc_at)]
     pub gc_at: GcAt,
+    /// Read and check the whole pack once in this time, beside clients: like 30d or 12h, or off.
+    #[arg(long, env = "PACKHOLD_SCRUB_EVERY", value_name = "PERIOD", default_value = "30d", value_parser = verify::period)]
+    pub scrub_every: Period,
     /// A proxy stands in front: X-Forwarded-For, -Host and -Proto are believed, the last word of each.
     #[arg(long, env = "PACKHOLD_TRUST_PROXY", action = ArgAction::SetTrue)]
     pub trust_proxy: bool,
@@ -216,17 +221,6 @@ pub struct Stats {
     /// Where the store is, and how the answer looks.
     #[command(flatten)]
     pub at: At,
-}
-
-/// `packhold verify`.
-#[derive(Debug, clap::Args)]
-pub struct Verify {
-    /// Where the store is, and how the answer looks.
-    #[command(flatten)]
-    pub at: At,
-    /// Record intact copies of damaged chunks, where the pack has any.
-    #[arg(long)]
-    pub repair: bool,
 }
 
 /// `packhold gc`.

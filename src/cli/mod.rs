@@ -6,6 +6,7 @@ mod backup;
 mod compact;
 mod descriptors;
 mod gc;
+mod heal;
 mod reindex;
 mod remote;
 mod report;

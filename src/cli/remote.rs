@@ -5,9 +5,10 @@ use std::io::Read;
 use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::Body;
+use ureq::http::request::Builder;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Body, SendBody};
 
 use super::CliError;
 use super::args::RemoteArgs;
@@ -111,6 +112,27 @@ pub fn fetch(args: &RemoteArgs, server: &str, path: &str) -> Result<impl Read + 
     Ok(answer.into_body().into_reader())
 }
 
+/// Sends bytes, as long as they come.
+pub fn put(
+    args: &RemoteArgs,
+    server: &str,
+    path: &str,
+    bytes: &mut dyn Read,
+) -> Result<(), CliError> {
+    let url = url(server, path);
+    let (agent, request) = prepare(args, &url, Method::Put)?;
+    let sent = request
+        .header("content-type", "application/octet-stream")
+        .body(SendBody::from_reader(&mut { bytes }))
+        .map_err(ureq::Error::from)
+        .and_then(|request| agent.run(request));
+    let mut answer = sent.map_err(|error| failed(&url, &error))?;
+    match answer.status().is_success() {
+        true => Ok(()),
+        false => Err(answer_of(&url, &mut answer)?.refusal()),
+    }
+}
+
 fn send(
     args: &RemoteArgs,
     server: &str,
@@ -150,17 +172,7 @@ fn run(
     method: Method,
     body: Option<&Value>,
 ) -> Result<Response<Body>, CliError> {
-    let credentials = format!("{}:{}", args.user, password(args)?);
-    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .tls_config(tls(args)?)
-        .build()
-        .into();
-    let request = ureq::http::Request::builder()
-        .method(method.name())
-        .uri(url)
-        .header("authorization", format!("Basic {encoded}"));
+    let (agent, request) = prepare(args, url, method)?;
     let answer = match body {
         Some(body) => request
             .header("content-type", "application/json")
@@ -173,6 +185,26 @@ fn run(
             .and_then(|request| agent.run(request)),
     };
     answer.map_err(|error| failed(url, &error))
+}
+
+/// What sends, and a request with credentials.
+fn prepare(
+    args: &RemoteArgs,
+    url: &str,
+    method: Method,
+) -> Result<(ureq::Agent, Builder), CliError> {
+    let credentials = format!("{}:{}", args.user, password(args)?);
+    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .tls_config(tls(args)?)
+        .build()
+        .into();
+    let request = ureq::http::Request::builder()
+        .method(method.name())
+        .uri(url)
+        .header("authorization", format!("Basic {encoded}"));
+    Ok((agent, request))
 }
 
 /// Whose signature a server's certificate must have.

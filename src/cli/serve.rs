@@ -67,6 +67,9 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         auto_create: args.auto_create,
         zone,
         gc_at: args.gc_at,
+        // What was given back since would look damaged in a state of the past.
+        scrub_every: args.scrub_every.0.filter(|_| args.as_of.is_none()),
+        scrub_file: Some(beside(&args.store.store, ".scrub")),
         public_url: args.public_url.clone(),
         behind_proxy: args.trust_proxy,
         limits: args.limits.limits(),
@@ -181,7 +184,7 @@ fn make_admin(store: &Store, pack: &Path) -> Result<(), CliError> {
         return Ok(auth::put_admin(store, &password)?);
     }
     let password = auth::random_password()?;
-    let path = password_path(pack);
+    let path = beside(pack, ".admin-password");
     // ORDER: on the disk before the password counts, so that it is never lost.
     write_secret(&path, &password).map_err(CliError::io(format!("writing {}", path.display())))?;
     auth::put_admin(store, &password)?;
@@ -189,9 +192,10 @@ fn make_admin(store: &Store, pack: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn password_path(pack: &Path) -> PathBuf {
+/// A file beside the pack.
+fn beside(pack: &Path, ending: &str) -> PathBuf {
     let mut name = pack.as_os_str().to_owned();
-    name.push(".admin-password");
+    name.push(ending);
     name.into()
 }
 

@@ -39,4 +39,18 @@ fn print(stats: &Stats) {
     println!("  on disk      {}", bytes(stats.pack_allocated_bytes));
     println!("  reclaimable  {}", bytes(stats.reclaimable_bytes));
     println!("index file     {}", bytes(stats.index_bytes));
+    if stats.lacking_chunks > 0 {
+        println!(
+            "damaged        {} chunks without an intact copy",
+            stats.lacking_chunks
+        );
+    }
+    if let Some(scrub) = &stats.scrub {
+        println!("scrubbed       {} times", scrub.passes);
+        println!("  this time    {}", bytes(scrub.checked_bytes));
+        println!(
+            "  damaged      {} chunks, {} of them mended; {} other places",
+            scrub.damaged_chunks, scrub.repaired_chunks, scrub.damaged_places
+        );
+    }
 }

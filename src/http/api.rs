@@ -13,7 +13,9 @@ use super::ocp::{packages, service, upload};
 use super::route::{Answering, Route};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
-use super::{access, batch, blocks, compact, gc, generic, ops, pack, projects, repos};
+use super::{
+    access, batch, blocks, compact, gc, generic, heal, ops, pack, projects, repos, verify,
+};
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
 
@@ -282,7 +284,18 @@ pub const ROUTES: &[Route] = table! {
         GET => pack::lacking(app, request).await;
     }
     path "/packhold/verify" {
-        POST => ops::verify(app, request).await;
+        POST => verify::verify(app, request).await;
+    }
+    path "/packhold/damage" {
+        GET => heal::damage(app, request).await;
+    }
+    path "/packhold/chunks/{sha256}" {
+        GET => { let digest = request.word(0); heal::chunk(app, request, &digest).await };
+        PUT => { let digest = request.word(0); heal::mend_chunk(app, request, body, &digest).await };
+    }
+    path "/packhold/contents/{sha256}" {
+        GET => { let digest = request.word(0); heal::content(app, request, &digest).await };
+        PUT => { let digest = request.word(0); heal::mend_content(app, request, body, &digest).await };
     }
     path "/packhold/gc" {
         POST => gc::run(app, request).await;

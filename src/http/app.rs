@@ -45,6 +45,10 @@ pub struct Config {
     pub gc_every: Duration,
     /// How much must be reclaimable for that.
     pub gc_at: GcAt,
+    /// How often the whole pack is read and checked, if it is.
+    pub scrub_every: Option<Duration>,
+    /// Where it is remembered how far that is.
+    pub scrub_file: Option<PathBuf>,
     /// What the service is called from outside, as [`super::public_url`] gives it; without it, links
     /// begin with the `Host` that a request names.
     pub public_url: Option<String>,
@@ -75,6 +79,8 @@ impl Default for Config {
             sweep_every: Duration::from_secs(10),
             gc_every: Duration::from_mins(10),
             gc_at: GcAt::Percent(10),
+            scrub_every: None,
+            scrub_file: None,
             public_url: None,
             behind_proxy: false,
             failed_logins: auth::Limits::default(),
@@ -203,8 +209,7 @@ pub(super) async fn blocking<T: Send + 'static>(
         let _listener = sender.send(work());
     });
     drop(tokio::task::spawn_blocking(work));
-    let stopped = |_| Err(ApiError::Internal("a worker panicked or was stopped"));
-    receiver.await.unwrap_or_else(stopped)
+    receiver.await.unwrap_or(Err(ApiError::Panicked))
 }
 
 /// Hears what became of a change.

@@ -10,7 +10,6 @@ use warp::reply::Response;
 use super::app::{App, blocking};
 use super::auth::{authenticate, require_admin};
 use super::error::ApiError;
-use super::params;
 use super::request::Request;
 use super::view::json;
 use crate::metrics;
@@ -31,17 +30,6 @@ pub async fn stats(app: Arc<App>, request: Request) -> Result<Response, ApiError
     administrator(&app, &request).await?;
     let stats = blocking(move || Ok(app.store.stats()?)).await?;
     Ok(json(StatusCode::OK, &request.trace, &stats))
-}
-
-/// `POST /packhold/verify?repair=true`: the same document as `packhold verify --json`.
-///
-/// # Errors
-/// [`ApiError`].
-pub async fn verify(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    administrator(&app, &request).await?;
-    let repair = params::query_flag(&request.query, "repair");
-    let report = blocking(move || Ok(app.store.verify(repair)?)).await?;
-    Ok(json(StatusCode::OK, &request.trace, &report))
 }
 
 /// `GET /metrics`, in Prometheus' text format.

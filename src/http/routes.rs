@@ -106,6 +106,9 @@ async fn answer(
         }
         (None, Err(error)) => Err(error),
     };
+    if result.as_ref().is_err_and(ApiError::blames_index) {
+        app.store.doubt_index();
+    }
     let received_bytes = body.received_bytes();
     if unasked || body.is_begun() {
         drain(

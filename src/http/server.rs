@@ -23,6 +23,7 @@ use super::error::ApiError;
 use super::gc;
 use super::request::{Origin, TraceId, expects_continue};
 use super::routes::routes;
+use super::scrub;
 use super::sweep;
 use super::tls::Encrypted;
 use super::view::failure;
@@ -69,6 +70,7 @@ pub async fn serve(
     let connections = Connections::new(limits(&app));
     let sweeping = tokio::spawn(sweep::run(Arc::clone(&app)));
     let reclaiming = tokio::spawn(gc::background(Arc::clone(&app)));
+    let scrubbing = tokio::spawn(scrub::background(Arc::clone(&app)));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -87,6 +89,7 @@ pub async fn serve(
     drop(listener);
     sweeping.abort();
     reclaiming.abort();
+    scrubbing.abort();
     tracing::info!(connections = connections.count(), "shutting down");
     app.is_ending.store(true, Ordering::Relaxed);
     connections.end();

@@ -16,6 +16,9 @@ pub enum IndexError {
         /// The table.
         table: &'static str,
     },
+    /// The database panicked, as it does when it follows a damaged page.
+    #[error("index: a page is damaged; `packhold reindex` builds the index anew")]
+    Panicked,
     /// A row does not decode.
     #[error("index: {0}")]
     Format(#[from] FormatError),
@@ -31,7 +34,24 @@ impl IndexError {
                 redb::Error::Io(error) => matches!(error.kind(), StorageFull | QuotaExceeded),
                 _ => false,
             },
-            Self::Damaged { .. } | Self::Format(_) => false,
+            Self::Damaged { .. } | Self::Panicked | Self::Format(_) => false,
+        }
+    }
+
+    /// Whether what is stored is damaged, as opposed to a failure of the moment.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(error.as_ref(), redb::Error::Corrupted(_)),
+            Self::Damaged { .. } | Self::Panicked | Self::Format(_) => true,
+        }
+    }
+
+    /// Whether somebody still has the database open.
+    pub(super) fn is_held(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(error.as_ref(), redb::Error::DatabaseAlreadyOpen),
+            _ => false,
         }
     }
 }

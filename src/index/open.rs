@@ -31,11 +31,7 @@ impl Index {
         match Self::at(place, cache_bytes) {
             Ok(index) if index.is_current() => return Ok(index),
             Ok(_) => tracing::info!(?place, "the index is new, or of another version"),
-            Err(IndexError::Database(error))
-                if matches!(*error, redb::Error::DatabaseAlreadyOpen) =>
-            {
-                return Err(IndexError::Database(error));
-            }
+            Err(error) if error.is_held() => return Err(error),
             Err(error) => tracing::warn!(?place, %error, "the index is unusable"),
         }
         place.remove()?;

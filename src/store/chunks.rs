@@ -144,8 +144,13 @@ impl Core {
             }
         }
         metrics::DAMAGED_READS.add(1);
-        self.checked.lock().offsets.remove(piece.pack_offset);
+        self.forget_checked(piece.pack_offset);
         None
+    }
+
+    /// The payload there is damaged, however lately it was found sound.
+    pub(super) fn forget_checked(&self, at: u64) {
+        self.checked.lock().offsets.remove(at);
     }
 
     /// The intact copy that a damaged payload was relocated to, if there is one.

@@ -1,5 +1,6 @@
 //! Group commit: one thread takes whatever changes wait, writes one commit, syncs once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -282,8 +283,26 @@ impl Worker {
         Ok(self.freeing.len())
     }
 
-    /// Runs `work` in an index transaction, adds a slice of chunk rows, and commits it.
+    /// Runs `work` in an index transaction, adds a slice of chunk rows, and commits it. The one place
+    /// where rows are changed; a damaged page must not end the committer.
     fn in_batch(
+        &mut self,
+        durable: bool,
+        work: impl FnOnce(&mut Self, &mut Tables<'_>) -> Result<(), GroupError>,
+    ) -> Result<(), GroupError> {
+        let core = Arc::clone(&self.core);
+        let made = catch_unwind(AssertUnwindSafe(|| self.in_transaction(durable, work)));
+        // Whether the commit was written is not known any more.
+        let made = made.unwrap_or(Err(GroupError::After(IndexError::Panicked)));
+        if let Err(GroupError::Before(error) | GroupError::After(error)) = &made
+            && error.is_damage()
+        {
+            core.doubt_index();
+        }
+        made
+    }
+
+    fn in_transaction(
         &mut self,
         durable: bool,
         work: impl FnOnce(&mut Self, &mut Tables<'_>) -> Result<(), GroupError>,
@@ -404,7 +423,13 @@ impl Worker {
             // What has the name of the index now is that of another pack.
             return;
         }
-        match self.core.reopen_index(self.covered.position) {
+        let position = self.covered.position;
+        let reopen = || self.core.reopen_index(position);
+        let reopened = catch_unwind(AssertUnwindSafe(reopen)).unwrap_or_else(|_| {
+            self.core.doubt_index();
+            Err(IndexError::Panicked.into())
+        });
+        match reopened {
             Ok(covered) => {
                 self.covered = covered;
                 tracing::warn!("the index failed and was opened anew");

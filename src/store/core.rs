@@ -17,6 +17,7 @@ use super::ingest::Ingest;
 use super::leaves::Join;
 use super::manifests::Pieces;
 use super::open::Options;
+use super::verify::{Damaged, ScrubStats};
 use super::{OpenReport, StoreError};
 use crate::digest::{Hasher, Wanted};
 use crate::format::Sha256;
@@ -30,11 +31,17 @@ pub(super) struct Core {
     pub(super) index: RwLock<Option<Index>>,
     /// The committer is to replace the index.
     pub(super) index_failed: AtomicBool,
+    /// What the index says is doubted: it is to be replaced by one that is built anew.
+    pub(super) index_doubted: AtomicBool,
     pub(super) place: Place,
     pub(super) recent: RwLock<Recent>,
     /// Held while a segment is appended and its chunks are made known.
     pub(super) segments: Mutex<()>,
     pub(super) checked: Mutex<Checked>,
+    /// What is known to be damaged.
+    pub(super) damaged: Mutex<Damaged>,
+    /// Where scrubbing is.
+    pub(super) scrub: Mutex<Option<ScrubStats>>,
     /// What must not be freed, and what is about to be.
     pub(super) space: Arc<Space>,
     /// What commits refer to while reclaiming looks for what nothing refers to.
@@ -82,6 +89,12 @@ impl Core {
         drop(reader);
         let sound = self.is_sound_blob(&blob)?;
         Ok((sound.then_some(blob), true))
+    }
+
+    /// Somebody found the index damaged, or it panicked: it is to be built anew.
+    pub(super) fn doubt_index(&self) {
+        self.index_doubted.store(true, Ordering::Relaxed);
+        self.index_failed.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -206,6 +219,12 @@ impl Store {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.core.now_ms()
+    }
+
+    /// Somebody who asked the rows found them damaged, or panicked while asking. The committer soon builds
+    /// the index anew from the pack; meanwhile nothing is answered.
+    pub fn doubt_index(&self) {
+        self.core.doubt_index();
     }
 
     /// Whether writes are allowed now.

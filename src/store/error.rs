@@ -36,6 +36,9 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// Bytes that were to mend something are others.
+    #[error("the bytes are not those of {0}")]
+    WrongBytes(String),
     /// Acknowledged commits are missing from the pack.
     #[error(
         "the index covers the pack up to offset {indexed}, but the pack ends at {end}: \

@@ -5,11 +5,11 @@
 //!
 //! **Locks**, in the order in which they may be taken: `Core::upkeep` → `Core::transfers` →
 //! `Core::segments` → `Core::index` → the pack's log → the syncer's state. `Core::recent`, `Core::checked`,
-//! `Core::barrier` and those of guards and holds are leaves: nothing is locked while one of them is
-//! held. None is held across I/O, but `upkeep` by who reclaims, compacts or verifies, `transfers` by who
-//! punches, `segments` and the log for their own append, and `index`, for reading, by the committer
-//! through its transaction, its sync and the hold of a compaction included: only the committer itself ever
-//! takes it for writing, to replace a failed index.
+//! `Core::damaged`, `Core::scrub`, `Core::barrier` and those of guards and holds are leaves: nothing
+//! is locked while one of them is held. None is held across I/O, but `upkeep` by who reclaims, compacts
+//! or verifies, `transfers` by who punches, `segments` and the log for their own append, and `index`,
+//! for reading, by the committer through its transaction, its sync and the hold of a compaction
+//! included: only the committer itself ever takes it for writing, to replace a failed index.
 
 mod blobs;
 mod budget;
@@ -46,4 +46,7 @@ pub use ingest::{Ingest, Ingested, IngestedBlock};
 pub use leaves::Join;
 pub use open::{Access, AsOf, Clock, OpenReport, Options, Progress, index_path};
 pub use stats::Stats;
-pub use verify::{DamagedFile, VerifyReport};
+pub use verify::{
+    DamageReport, DamagedFile, Rate, Sample, SampleSize, Scrub, ScrubStats, Stop, VerifyOptions,
+    VerifyReport,
+};

@@ -1,5 +1,7 @@
 //! Replaying the log into the index: at opening, and when the index is replaced.
 
+use std::sync::atomic::Ordering;
+
 use super::StoreError;
 use super::core::Core;
 use super::open::OpenReport;
@@ -62,7 +64,12 @@ impl Core {
         *self.index.write() = None;
         *self.recent.write() = Recent::default();
         let cache = self.options.index_cache_bytes;
-        let mut index = Index::open(&self.place, cache)?;
+        let open = match self.index_doubted.load(Ordering::Relaxed) {
+            // Its own checksums prove nothing: a damaged page that was written again has a new one.
+            true => Index::fresh,
+            false => Index::open,
+        };
+        let mut index = open(&self.place, cache)?;
         if index.checkpoint().is_err() {
             drop(index);
             index = Index::fresh(&self.place, cache)?;
@@ -77,6 +84,7 @@ impl Core {
         let upto = self.pack.end();
         let covered = self.replay(&index, &from, end, upto, &mut OpenReport::default())?;
         *self.index.write() = Some(index);
+        self.index_doubted.store(false, Ordering::Relaxed);
         Ok(covered)
     }
 }

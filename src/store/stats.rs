@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::core::{Core, Store};
 use super::manifests::Pieces;
+use super::verify::ScrubStats;
 use crate::format::Sha256;
 use crate::format::header::HEADER_BYTES;
 use crate::format::meta::NodeKind;
@@ -47,6 +48,12 @@ pub struct Stats {
     /// Chunk bytes that were given back.
     #[serde(default)]
     pub freed_bytes: u64,
+    /// Damaged chunks that are known and have no intact copy.
+    #[serde(default)]
+    pub lacking_chunks: u64,
+    /// Where scrubbing is; of a store that is not served there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrub: Option<ScrubStats>,
 }
 
 impl Store {
@@ -101,6 +108,8 @@ impl Store {
         let kept_bytes = kept_bytes(core, &reader, &mut seen)?;
         let (payload_bytes, freed_bytes) = payload_bytes(core, &reader)?;
         stats.freed_bytes = freed_bytes;
+        stats.lacking_chunks = core.damaged.lock().all().len() as u64;
+        stats.scrub.clone_from(&core.scrub.lock());
         stats.reclaimable_bytes = payload_bytes
             .saturating_sub(freed_bytes)
             .saturating_sub(stats.stored_bytes)

@@ -21,6 +21,7 @@ mod compact;
 mod contents;
 mod damage;
 mod full_disk;
+mod heal;
 mod hostile;
 mod kill;
 mod load;

@@ -31,6 +31,7 @@ mod delete;
 mod download;
 mod folders;
 mod full;
+mod heal;
 mod http2;
 mod limits;
 mod metadata;

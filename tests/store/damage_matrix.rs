@@ -18,14 +18,14 @@ use crate::support::platter::Disk;
 use crate::support::sim::Paged;
 use crate::support::work::Scene;
 
-const FILES: [&str; 3] = ["/first", "/victim", "/third"];
+pub const FILES: [&str; 3] = ["/first", "/victim", "/third"];
 
-fn content(i: usize) -> Vec<u8> {
+pub fn content(i: usize) -> Vec<u8> {
     noise(70 + i as u64, [30_000, 200_000, 45_000][i])
 }
 
 /// A closed store with three files.
-fn whole() -> Disk {
+pub fn whole() -> Disk {
     let scene = Scene::new();
     let client = scene.open().expect("it opens");
     for (i, path) in FILES.iter().enumerate() {
@@ -40,7 +40,7 @@ fn whole() -> Disk {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Damage {
+pub enum Damage {
     /// One bit.
     Flip,
     /// Sixteen bytes become zeros.
@@ -54,12 +54,14 @@ enum Damage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spot {
+pub enum Spot {
     Header,
     Frame,
     Table,
     Payload,
     Manifest,
+    /// The list of the file's leaves.
+    Root,
     Commit,
     /// The last record: the seal.
     Tail,
@@ -80,6 +82,7 @@ fn place(image: &[u8], spot: Spot) -> (usize, usize, usize) {
             (payload(victim), payload(other), 256)
         }
         Spot::Manifest => (body(of(Kind::Leaf, 1)), body(of(Kind::Leaf, 0)), 128),
+        Spot::Root => (body(of(Kind::Root, 1)), body(of(Kind::Root, 0)), 64),
         Spot::Commit => (body(of(Kind::Commit, 1)), body(of(Kind::Commit, 0)), 96),
         Spot::Tail => {
             let commits = frames_of(image, Kind::Commit);
@@ -89,7 +92,7 @@ fn place(image: &[u8], spot: Spot) -> (usize, usize, usize) {
     }
 }
 
-fn damaged(image: &[u8], damage: Damage, spot: Spot) -> Vec<u8> {
+pub fn damaged(image: &[u8], damage: Damage, spot: Spot) -> Vec<u8> {
     let (victim, other, len) = place(image, spot);
     let mut bad = image.to_vec();
     let (ours, theirs) = (victim..victim + len, other..other + len);
@@ -106,7 +109,7 @@ fn damaged(image: &[u8], damage: Damage, spot: Spot) -> Vec<u8> {
     bad
 }
 
-fn open(scene: &Scene, rebuild: bool) -> Result<Client, packhold::store::StoreError> {
+pub fn open(scene: &Scene, rebuild: bool) -> Result<Client, packhold::store::StoreError> {
     let options = Options {
         rebuild,
         ..options(&scene.clock)

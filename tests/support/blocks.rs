@@ -66,6 +66,25 @@ impl Client {
         Ok(stored.expect("nobody else digests the blocks"))
     }
 
+    /// Puts a file in blocks of so many bytes.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn put_in_blocks(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        block_bytes: usize,
+    ) -> Result<Stored, DomainError> {
+        let id = self.start_blocks(path, Dialect::Offset)?;
+        let mut key = 0;
+        for block in bytes.chunks(block_bytes) {
+            self.put_block(path, &id, key, block)?;
+            key += block.len() as u64;
+        }
+        self.complete_blocks(path, &id, Some(key))
+    }
+
     /// Gives an upload in blocks up.
     ///
     /// # Errors

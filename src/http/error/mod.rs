@@ -96,6 +96,9 @@ pub enum ApiError {
     /// Nothing is at the path; of a node that is asked about, not for.
     #[error("Node [{0}] not found")]
     NoNode(String),
+    /// Neither chunk nor content has this digest, or none that is known to be damaged.
+    #[error("{0} not found")]
+    NoDigest(String),
     /// The body is longer than it may be.
     #[error("the request body is longer than {limit_bytes} bytes")]
     TooLong {
@@ -138,6 +141,9 @@ pub enum ApiError {
         /// How long they may be, in bytes.
         limit_bytes: usize,
     },
+    /// A worker panicked, as the index does where it is damaged; or the service ends.
+    #[error("a worker panicked or was stopped")]
+    Panicked,
     /// A bug.
     #[error("{0}")]
     Internal(&'static str),
@@ -182,6 +188,7 @@ impl ApiError {
             Self::Missing(_) => (StatusCode::BAD_REQUEST, 250_103),
             Self::Invalid { .. } | Self::SortField(_) => (StatusCode::BAD_REQUEST, 250_105),
             Self::NoNode(_) => (StatusCode::BAD_REQUEST, 251_010),
+            Self::NoDigest(_) => (StatusCode::NOT_FOUND, 251_010),
             Self::TooLong { .. } | Self::SignedTooLong { .. } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, 250_106)
             }
@@ -201,12 +208,21 @@ impl ApiError {
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 250_102),
             Self::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, 250_132),
             Self::HeadTooLong { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, 250_106),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
+            Self::Panicked | Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, 250_102),
         };
         Answer {
             status,
             code,
             message: self.message(status),
+        }
+    }
+
+    /// Whether the index may be damaged.
+    pub fn blames_index(&self) -> bool {
+        match self {
+            Self::Panicked => true,
+            Self::Domain(DomainError::Store(StoreError::Index(error))) => error.is_damage(),
+            _ => false,
         }
     }
 
@@ -293,6 +309,7 @@ fn store(error: &StoreError) -> (StatusCode, u32) {
             (StatusCode::SERVICE_UNAVAILABLE, 250_102)
         }
         StoreError::Damaged { .. } => (StatusCode::INTERNAL_SERVER_ERROR, 251_102),
+        StoreError::WrongBytes(_) => (StatusCode::BAD_REQUEST, 251_003),
         StoreError::Pack(_)
         | StoreError::Index(_)
         | StoreError::InDoubt(_)
@@ -315,6 +332,7 @@ fn store_message(error: &StoreError) -> &'static str {
         }
         StoreError::Replaced => "The store was compacted meanwhile; please try again",
         StoreError::Closed => "The service is shutting down",
+        StoreError::WrongBytes(_) => "The bytes are not those of this sha256",
         StoreError::Damaged { .. } => "The stored bytes of this file are damaged",
         StoreError::InDoubt(_) => "It is not known whether the change was made",
         StoreError::Pack(_)

@@ -57,6 +57,7 @@ impl ApiError {
             Self::TooManyLogins { .. } => ("IAM10007", EXCESSIVE.to_owned()),
             Self::NoRoute(_)
             | Self::NoNode(_)
+            | Self::NoDigest(_)
             | Self::Content(_)
             | Self::TooLong { .. }
             | Self::SignedTooLong { .. }
@@ -70,7 +71,7 @@ impl ApiError {
             | Self::ClientGone => request(&generic.message),
             // OCP's own has no code; its clients want a text.
             Self::TooOften { .. } => (REQUEST, THROTTLED.to_owned()),
-            Self::Busy | Self::Internal(_) => unexpected(&generic.message),
+            Self::Busy | Self::Panicked | Self::Internal(_) => unexpected(&generic.message),
         };
         Answer {
             status: generic.status,

@@ -71,7 +71,10 @@ const VALUES: [&[u8]; 20] = [
 ];
 
 /// All that is looked at in a query.
-const PARAMETERS: [&str; 26] = [
+const PARAMETERS: [&str; 29] = [
+    "sample",
+    "seed",
+    "rate",
     "page",
     "size",
     "sort",

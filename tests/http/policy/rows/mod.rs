@@ -176,6 +176,11 @@ fn packages() -> Vec<Row> {
 }
 
 fn operations() -> Vec<Row> {
+    let unknown = |route| Row {
+        word: |_| "ab".repeat(32),
+        ok: "404/251010",
+        ..row(route, &[Admin])
+    };
     vec![
         row("GET /repository/actuator/info", &[]),
         row("HEAD /repository/actuator/info", &[]),
@@ -201,6 +206,15 @@ fn operations() -> Vec<Row> {
         Row {
             word: |_| "ab".repeat(32),
             ..row("GET /packhold/explain/{sha256}", &[Admin])
+        },
+        row("GET /packhold/damage", &[Admin]),
+        unknown("GET /packhold/chunks/{sha256}"),
+        unknown("GET /packhold/contents/{sha256}"),
+        unknown("PUT /packhold/contents/{sha256}"),
+        Row {
+            dress: body,
+            ok: "400/251003",
+            ..unknown("PUT /packhold/chunks/{sha256}")
         },
         row("GET /metrics", &[Admin]),
     ]
