@@ -4,9 +4,10 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::audit::Audit;
@@ -29,6 +30,9 @@ use crate::store::{Budget, GcAt, Ids, Store, StoreError};
 const MEASURED_AT_ONCE: usize = 2;
 /// Searches made at once, and pages of folders; each may take some 100 MiB.
 const LISTED_AT_ONCE: usize = 4;
+
+/// A panic makes the index doubtful once in so long.
+const BETWEEN_DOUBTS: Duration = Duration::from_mins(10);
 
 /// How the façade behaves.
 #[derive(Debug, Clone)]
@@ -137,6 +141,8 @@ pub struct Shared {
     pub(super) open: Open,
     /// Wakes the sweeper, when something was deleted.
     pub(super) to_sweep: Notify,
+    /// When a panic last made the index doubtful.
+    pub(super) doubted: Mutex<Option<Instant>>,
     /// The service ends: who waits for something to come waits no longer.
     pub(super) is_ending: AtomicBool,
 }
@@ -165,6 +171,7 @@ impl App {
             listing: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
+            doubted: Mutex::new(None),
             is_ending: AtomicBool::new(false),
         };
         Ok(Shared::with(&Arc::new(shared), store))
@@ -189,6 +196,22 @@ impl Shared {
     /// The same without waiting: the store is only to be looked at.
     pub(super) fn enter_at_once(self: &Arc<Self>) -> Arc<App> {
         Arc::new(self.with(self.current.now()))
+    }
+}
+
+impl App {
+    /// Has the index built anew when an answer may have failed for damage in it. After a panic, which may
+    /// have other reasons, not again for a while: it must not take a request to keep a service busy.
+    pub(super) fn doubt_index(&self, error: &ApiError) {
+        if !error.blames_index() {
+            return;
+        }
+        let mut doubted = self.doubted.lock();
+        let lately = doubted.is_some_and(|at| at.elapsed() < BETWEEN_DOUBTS);
+        if !(lately && error.is_panic()) {
+            *doubted = Some(Instant::now());
+            self.store.doubt_index();
+        }
     }
 }
 

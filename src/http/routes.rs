@@ -106,8 +106,8 @@ async fn answer(
         }
         (None, Err(error)) => Err(error),
     };
-    if result.as_ref().is_err_and(ApiError::blames_index) {
-        app.store.doubt_index();
+    if let Err(error) = &result {
+        app.doubt_index(error);
     }
     let received_bytes = body.received_bytes();
     if unasked || body.is_begun() {

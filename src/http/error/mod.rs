@@ -217,6 +217,11 @@ impl ApiError {
         }
     }
 
+    /// Whether a worker panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, Self::Panicked)
+    }
+
     /// Whether the index may be damaged.
     pub fn blames_index(&self) -> bool {
         match self {
