@@ -1,5 +1,6 @@
 //! The whole pack is checked once a period, a little at a time, over restarts.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,12 @@ fn scrub(live: &Live) -> Scrub {
 fn stats(live: &Live) -> ScrubStats {
     let stats = live.client.store.stats().expect("stats");
     stats.scrub.expect("it is scrubbed")
+}
+
+/// Chunks that have no intact copy.
+fn lacking(live: &Live) -> usize {
+    let damage = live.client.store.damage();
+    damage.expect("it is told").lacking_chunks.len()
 }
 
 /// Goes on until a pass is finished; gives how many slices that took.
@@ -115,28 +122,15 @@ fn damage_is_found_told_and_mended_where_it_can_be() {
     let paths: Vec<&str> = found.damaged_files.iter().map(|f| &*f.path).collect();
     assert_eq!(paths, ["/f3"]);
     drop(scrubbing);
+    let remembered = std::fs::metadata(live.file("pack.scrub")).expect("a file");
+    let others = remembered.permissions().mode() & 0o077;
+    assert_eq!(others, 0, "it has names of files");
     let live = live.reopened();
     let mut scrubbing = scrub(&live);
-    assert_eq!(
-        live.client
-            .store
-            .damage()
-            .expect("told")
-            .lacking_chunks
-            .len(),
-        1
-    );
+    assert_eq!(lacking(&live), 1);
     live.client.put("/again", &lost);
     assert!(live.client.get("/f3") == Some(lost));
-    assert_eq!(
-        live.client
-            .store
-            .damage()
-            .expect("told")
-            .lacking_chunks
-            .len(),
-        0
-    );
+    assert_eq!(lacking(&live), 0);
     live.clock.advance(DAY_MS);
     pass(&live, &mut scrubbing);
     let mended = stats(&live);

@@ -3,6 +3,9 @@
 //! How far it is lies in a small file beside the pack. It is a matter of convenience: without it, or
 //! with one that is not of this pack, a pass begins at the start.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -255,12 +258,19 @@ impl Scrub {
         beside.push(".new");
         let written = serde_json::to_vec(&self.memory)
             .map_err(std::io::Error::from)
-            .and_then(|bytes| std::fs::write(&beside, bytes))
+            .and_then(|bytes| write_own(Path::new(&beside), &bytes))
             .and_then(|()| std::fs::rename(&beside, file));
         if let Err(error) = written {
             tracing::debug!(%error, "where scrubbing is cannot be remembered");
         }
     }
+}
+
+/// For nobody else to read: it has names of files.
+fn write_own(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(bytes)
 }
 
 fn read(file: &Path) -> Option<Memory> {
