@@ -6,6 +6,7 @@
 use packhold::format::commit::{self, Chain, HEAD_BYTES};
 use packhold::format::header::{HEADER_BYTES, PackHeader};
 use packhold::format::manifest::{self, Child, Piece};
+use packhold::format::meta::Mutation;
 use packhold::format::record::{FRAME_BYTES, Frame};
 use packhold::format::segment::{self, ENTRY_BYTES};
 use packhold::format::{PackId, seeded_crc};
@@ -44,7 +45,7 @@ fn commit_body(body: &[u8]) {
     let read = commit::decode(&again).expect("what was encoded decodes");
     assert_eq!(read.1, mutations);
     assert_eq!((read.0.chain, chain.value(&again)), (value, value));
-    let lengths: usize = mutations.iter().map(|one| one.encoded_len()).sum();
+    let lengths: usize = mutations.iter().map(Mutation::encoded_len).sum();
     assert_eq!(again.len(), HEAD_BYTES + lengths);
 }
 

@@ -180,7 +180,9 @@ fn conditions(headers: &HeaderMap) {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    let digits = hex::encode(text);
+    let pairs = digits.as_bytes().chunks(2).map(String::from_utf8_lossy);
+    pairs.flat_map(|pair| ["%".into(), pair]).collect()
 }
 
 /// Escapes are two hex digits behind a percent sign; what is none stays.
