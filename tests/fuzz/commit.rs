@@ -78,7 +78,8 @@ fn table(bytes: &[u8]) {
             entries
                 .iter()
                 .for_each(|entry| entry.encode_into(&mut again));
-            assert_eq!(again, table);
+            // Not the bytes: what is reserved is not read.
+            assert_eq!(segment::decode_table(&again, body_bytes), Ok(entries));
         }
     }
 }
