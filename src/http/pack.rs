@@ -2,8 +2,8 @@
 //!
 //! `?after={commit}&chain={hex}` name the last commit of a copy, by the offset of its frame and the chain
 //! value behind it: the answer is what the copy lacks, up to the last commit that is durable. Without
-//! them it is the whole pack. `&wait={seconds}` waits so long for something to come, or until the service ends. A copy that this
-//! pack's history does not have is 409.
+//! them it is the whole pack. `&wait={seconds}` waits so long for something to come, or until the service
+//! ends. A copy that this pack's history does not have is 409.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

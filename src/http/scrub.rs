@@ -28,7 +28,9 @@ pub async fn background(shared: Arc<Shared>) {
             Err(error) => Err(error),
         };
         if let Err(error) = ended {
-            return tracing::error!(%error, "nothing is scrubbed any more");
+            // An index that is being built anew, say: that passes.
+            tracing::warn!(%error, "scrubbing is begun again in a minute");
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

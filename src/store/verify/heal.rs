@@ -107,7 +107,7 @@ impl Store {
         let places = self.core.append_segment(&mut draft, &pins)?;
         let (to, entry) = places.first().ok_or(StoreError::Closed)?;
         let relocated = bad.iter().map(|(from, _)| relocation(*from, *to, entry));
-        self.record(relocated.collect())?;
+        self.record(&relocated.collect::<Vec<_>>())?;
         let mut damaged = self.core.damaged.lock();
         bad.iter().for_each(|(at, _)| damaged.forget(*at));
         metrics::REPAIRED_CHUNKS.add(bad.len() as u64);

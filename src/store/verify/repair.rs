@@ -39,9 +39,7 @@ impl Store {
                 relocated.push(relocation(*from, *to, entry));
             }
         }
-        for batch in relocated.chunks(BATCH) {
-            self.record(batch.to_vec())?;
-        }
+        self.record(&relocated)?;
         let mut damaged = self.core.damaged.lock();
         mended.iter().for_each(|at| damaged.forget(*at));
         drop(damaged);
@@ -69,9 +67,13 @@ impl Store {
         Ok(still)
     }
 
-    pub(super) fn record(&self, relocated: Vec<Relocated>) -> Result<(), StoreError> {
-        let mutations: Vec<Mutation> = relocated.into_iter().map(Mutation::Relocated).collect();
-        self.commit::<(), StoreError>(move |_, _| Ok((mutations.clone(), ())))?
+    /// Records where intact copies lie, in as many commits as that takes.
+    pub(super) fn record(&self, relocated: &[Relocated]) -> Result<(), StoreError> {
+        for batch in relocated.chunks(BATCH) {
+            let mutations: Vec<_> = batch.iter().copied().map(Mutation::Relocated).collect();
+            self.commit::<(), StoreError>(move |_, _| Ok((mutations.clone(), ())))??;
+        }
+        Ok(())
     }
 }
 
