@@ -44,10 +44,12 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 25] = [
+const HOMES: [(&[&str], Place); 27] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
+    (&["libc"], Only(&["pack/map.rs"])),
+    (&["mimalloc"], Only(&["main.rs"])),
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),

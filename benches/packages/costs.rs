@@ -64,7 +64,7 @@ fn put(store: &Store, packages: &[Package]) {
 fn apply(index: &Index, packages: &[Package]) {
     let batch = index.begin().expect("a batch");
     {
-        let mut tables = batch.tables().expect("tables");
+        let mut tables = batch.tables();
         for mutation in mutations(packages) {
             tables.apply(&mutation).expect("a row");
         }

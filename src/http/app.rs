@@ -15,6 +15,7 @@ use super::auth::{LONG_BODIES, Lanes};
 use super::connections;
 use super::current::Current;
 use super::error::ApiError;
+use super::hot::Hot;
 use super::limits::Limits;
 use super::rate::Rate;
 use super::tls::Tls;
@@ -141,6 +142,8 @@ pub struct Shared {
     pub(super) open: Open,
     /// Wakes the sweeper, when something was deleted.
     pub(super) to_sweep: Notify,
+    /// What was downloaded lately.
+    pub(super) hot: Hot,
     /// When a panic last made the index doubtful.
     pub(super) doubted: Mutex<Option<Instant>>,
     /// The service ends: who waits for something to come waits no longer.
@@ -171,6 +174,7 @@ impl App {
             listing: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
             to_sweep: Notify::new(),
+            hot: Hot::default(),
             doubted: Mutex::new(None),
             is_ending: AtomicBool::new(false),
         };
@@ -191,6 +195,11 @@ impl Shared {
     pub(super) async fn enter(self: &Arc<Self>) -> Arc<App> {
         let store = self.current.get().await;
         Arc::new(self.with(store))
+    }
+
+    /// The same, if nothing is to be waited for.
+    pub(super) fn enter_if_open(self: &Arc<Self>) -> Option<App> {
+        Some(self.with(self.current.get_at_once()?))
     }
 
     /// The same without waiting: the store is only to be looked at.

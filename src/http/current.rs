@@ -40,6 +40,12 @@ impl Current {
         self.now()
     }
 
+    /// The store, unless another is taking its place, or is about to.
+    pub fn get_at_once(&self) -> Option<Store> {
+        let _open = self.gate.try_read().ok()?;
+        Some(self.now())
+    }
+
     /// The store, at once.
     pub fn now(&self) -> Store {
         self.store.lock().clone()

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::task::JoinHandle;
-use warp::http::header::{HeaderName, HeaderValue};
+use warp::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
+};
 use warp::http::{Method, StatusCode};
 use warp::reply::{Reply, Response};
 
@@ -15,12 +18,17 @@ use super::conditional::{self, Outcome, Validators};
 use super::error::ApiError;
 use super::params;
 use super::range::{self, RangeAnswer};
-use super::request::Request;
+use super::request::{Request, TraceId};
 use super::view::RID;
 use crate::domain::FileEntry;
 use crate::format::meta::{Blob, Node};
 use crate::metrics;
 use crate::store::{BlobReader, StoreError};
+
+const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-checksum-sha256");
+const CHECKSUM_SHA1: HeaderName = HeaderName::from_static("x-checksum-sha1");
+const CHECKSUM_MD5: HeaderName = HeaderName::from_static("x-checksum-md5");
+const CHECKSUM_CRC64: HeaderName = HeaderName::from_static("x-checksum-crc64ecma");
 
 /// What is sent, whichever API it is asked for through.
 pub struct Artifact {
@@ -28,12 +36,19 @@ pub struct Artifact {
     pub name: String,
     /// Its content.
     pub blob: Blob,
+    /// The sha256 of it in hexadecimal digits, as [`etag`] gives them.
+    pub etag: String,
     /// sha1 of its content, where that is told.
     pub sha1: Option<[u8; 20]>,
     /// When it was changed last, Unix milliseconds.
     pub modified_ms: u64,
     /// How it may be cached.
     pub cache_control: String,
+}
+
+/// The entity tag of a content, without quotation marks.
+pub fn etag(blob: &Blob) -> String {
+    hex::encode(blob.sha256)
 }
 
 /// A client may keep it, and asks every time whether it still may.
@@ -48,6 +63,7 @@ impl From<FileEntry> for Artifact {
         } = file;
         Self {
             name: address.path.name().unwrap_or_default().to_owned(),
+            etag: etag(&blob),
             blob,
             sha1: None,
             modified_ms: node.modified_ms,
@@ -65,6 +81,48 @@ pub struct Prepared {
     window: Vec<Bytes>,
 }
 
+/// What a request says of how it wants an artifact.
+pub struct Asked<'r> {
+    /// GET or HEAD.
+    pub method: &'r Method,
+    /// Its headers.
+    pub headers: &'r HeaderMap,
+    /// Its query, as it came.
+    pub query: &'r str,
+    /// Its trace.
+    pub trace: &'r TraceId,
+}
+
+impl<'r> From<&'r Request> for Asked<'r> {
+    fn from(request: &'r Request) -> Self {
+        Self {
+            method: &request.method,
+            headers: &request.headers,
+            query: &request.query,
+            trace: &request.trace,
+        }
+    }
+}
+
+/// Which status answers a GET or HEAD, and with which bytes.
+///
+/// # Errors
+/// [`ApiError::Precondition`], [`ApiError::Range`].
+pub fn decide(
+    asked: &Asked<'_>,
+    artifact: &Artifact,
+) -> Result<(StatusCode, std::ops::Range<u64>), ApiError> {
+    let validators = Validators {
+        etag: &artifact.etag,
+        modified_s: artifact.modified_ms / 1000,
+    };
+    match conditional::evaluate(asked.headers, Some(&validators), true) {
+        Outcome::PreconditionFailed => Err(ApiError::Precondition),
+        Outcome::NotModified => Ok((StatusCode::NOT_MODIFIED, 0..0)),
+        Outcome::Proceed => select(asked.headers, &validators, artifact.blob.size),
+    }
+}
+
 /// Decides how to answer a GET or HEAD, and reads the first window. May wait for the disk.
 ///
 /// # Errors
@@ -75,17 +133,7 @@ pub fn prepare(
     artifact: impl Into<Artifact>,
 ) -> Result<Prepared, ApiError> {
     let artifact = artifact.into();
-    let etag = hex::encode(artifact.blob.sha256);
-    let validators = Validators {
-        etag: &etag,
-        modified_s: artifact.modified_ms / 1000,
-    };
-    let size = artifact.blob.size;
-    let (status, range) = match conditional::evaluate(&request.headers, Some(&validators), true) {
-        Outcome::PreconditionFailed => return Err(ApiError::Precondition),
-        Outcome::NotModified => (StatusCode::NOT_MODIFIED, 0..0),
-        Outcome::Proceed => select(request, &validators, size)?,
-    };
+    let (status, range) = decide(&request.into(), &artifact)?;
     let mut reader = app.store.read(&artifact.blob, range.clone());
     let window = match request.method == Method::HEAD {
         true => Vec::new(),
@@ -101,12 +149,12 @@ pub fn prepare(
 }
 
 fn select(
-    request: &Request,
+    headers: &HeaderMap,
     validators: &Validators<'_>,
     size: u64,
 ) -> Result<(StatusCode, std::ops::Range<u64>), ApiError> {
-    let applies = conditional::range_applies(&request.headers, validators);
-    let header = request.headers.get("range").filter(|_| applies);
+    let applies = conditional::range_applies(headers, validators);
+    let header = headers.get("range").filter(|_| applies);
     match range::evaluate(header.map(HeaderValue::as_bytes), size) {
         RangeAnswer::Whole => Ok((StatusCode::OK, 0..size)),
         RangeAnswer::Partial { first, last } => Ok((StatusCode::PARTIAL_CONTENT, first..last + 1)),
@@ -122,62 +170,102 @@ impl Prepared {
 
     /// The answer; the windows behind the first are read while it is sent.
     pub fn respond(self, request: &Request) -> Response {
-        let mut response = match (self.window.len(), self.reader.remaining()) {
+        let body = match (self.window.len(), self.reader.remaining()) {
             (0, _) => Response::new(Vec::new().into()),
             (1, 0) => Response::new(self.window[0].clone().into()),
             _ => warp::reply::stream(windows(self.reader, self.window)).into_response(),
         };
-        if request.method != Method::HEAD {
-            metrics::SENT_BYTES.add(self.range.end - self.range.start);
-        }
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        for (name, value) in headers_of(&self.artifact, self.status, &self.range, request) {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        }
-        response
+        let labels = self.artifact.labels();
+        let decided = (self.status, self.range);
+        respond(body, &request.into(), &self.artifact, &labels, decided)
     }
 }
 
-fn headers_of(
+/// The answer with a body, and all that its head says.
+pub fn respond(
+    body: Response,
+    asked: &Asked<'_>,
     artifact: &Artifact,
-    status: StatusCode,
-    range: &std::ops::Range<u64>,
-    request: &Request,
-) -> Vec<(&'static str, String)> {
-    let Artifact { name, blob, .. } = artifact;
-    let modified = Duration::from_secs(artifact.modified_ms / 1000);
-    let modified = std::time::UNIX_EPOCH + modified;
-    let mut list = vec![
-        ("accept-ranges", "bytes".to_owned()),
-        ("cache-control", artifact.cache_control.clone()),
-        ("etag", format!("\"{}\"", hex::encode(blob.sha256))),
-        ("last-modified", httpdate::fmt_http_date(modified)),
-        ("x-checksum-sha256", hex::encode(blob.sha256)),
-        ("x-checksum-md5", hex::encode(blob.md5)),
-        ("x-checksum-crc64ecma", blob.crc64.to_string()),
-        (RID, request.trace.0.clone()),
-    ];
-    let sha1 = artifact.sha1.map(hex::encode);
-    list.extend(sha1.map(|sha1| ("x-checksum-sha1", sha1)));
-    if status == StatusCode::NOT_MODIFIED {
-        return list;
+    labels: &Labels,
+    (status, range): (StatusCode, std::ops::Range<u64>),
+) -> Response {
+    let mut response = body;
+    *response.status_mut() = status;
+    let mut headers = labels.all.clone();
+    if let Ok(rid) = HeaderValue::from_str(&asked.trace.0) {
+        headers.insert(RID, rid);
     }
-    list.push(("content-type", artifact::content_type(name)));
-    list.push(("content-length", (range.end - range.start).to_string()));
+    if status != StatusCode::NOT_MODIFIED {
+        let len = range.end - range.start;
+        if *asked.method != Method::HEAD {
+            metrics::SENT_BYTES.add(len);
+        }
+        headers.insert(CONTENT_TYPE, labels.content_type.clone());
+        headers.insert(CONTENT_LENGTH, len.into());
+        if params::query_flag(asked.query, "download") {
+            put(
+                &mut headers,
+                CONTENT_DISPOSITION,
+                artifact::content_disposition(&artifact.name),
+            );
+        }
+    }
     if status == StatusCode::PARTIAL_CONTENT {
         let (first, last) = (range.start, range.end - 1);
-        list.push((
-            "content-range",
-            format!("bytes {first}-{last}/{}", blob.size),
-        ));
+        let size = artifact.blob.size;
+        put(
+            &mut headers,
+            CONTENT_RANGE,
+            format!("bytes {first}-{last}/{size}"),
+        );
     }
-    if params::query_flag(&request.query, "download") {
-        list.push(("content-disposition", artifact::content_disposition(name)));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What the answers with an artifact say of it.
+pub struct Labels {
+    /// All of them.
+    all: HeaderMap,
+    /// Those that have a body, or would have one.
+    content_type: HeaderValue,
+}
+
+impl Artifact {
+    /// What is said of it.
+    pub fn labels(&self) -> Labels {
+        let blob = &self.blob;
+        let modified = Duration::from_secs(self.modified_ms / 1000);
+        let modified = std::time::UNIX_EPOCH + modified;
+        // With room for what only one answer says.
+        let mut all = HeaderMap::with_capacity(24);
+        all.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        for (name, value) in [
+            (CACHE_CONTROL, self.cache_control.clone()),
+            (ETAG, format!("\"{}\"", self.etag)),
+            (LAST_MODIFIED, httpdate::fmt_http_date(modified)),
+            (CHECKSUM_SHA256, self.etag.clone()),
+            (CHECKSUM_MD5, hex::encode(blob.md5)),
+            (CHECKSUM_CRC64, blob.crc64.to_string()),
+        ] {
+            put(&mut all, name, value);
+        }
+        if let Some(sha1) = self.sha1 {
+            put(&mut all, CHECKSUM_SHA1, hex::encode(sha1));
+        }
+        let content_type = HeaderValue::try_from(artifact::content_type(&self.name));
+        Labels {
+            all,
+            content_type: content_type
+                .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+        }
     }
-    list
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
 }
 
 /// What the metadata says, if that can be sent.

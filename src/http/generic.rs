@@ -28,7 +28,7 @@ use crate::domain::{
 };
 use crate::format::meta::NodeId;
 use crate::index::Rows;
-use crate::store::{Ids, Ingest};
+use crate::store::{Generation, Ids, Ingest};
 
 const OVERWRITE: &str = "x-bkrepo-overwrite";
 const SHA256: &str = "x-bkrepo-sha256";
@@ -192,9 +192,14 @@ fn precondition(request: &Request) -> Precondition {
 /// # Errors
 /// [`ApiError`].
 pub async fn get(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    // Before anything is looked at.
+    let generation = app.store.generation();
     let principal = authenticate(&app, &request).await?;
     let address = request.place()?;
-    get_as(app, request, principal, address).await
+    let needs_none = app.config.no_auth || principal == Principal::Anonymous;
+    let is_plain = needs_none && request.query.is_empty();
+    let hot = generation.filter(|_| is_plain);
+    find(app, request, principal, address, hot).await
 }
 
 /// What a download found.
@@ -214,6 +219,17 @@ pub async fn get_as(
     principal: Principal,
     address: Address,
 ) -> Result<Response, ApiError> {
+    find(app, request, principal, address, None).await
+}
+
+/// The same; a file is remembered for who asks again in the generation `hot`.
+async fn find(
+    app: Arc<App>,
+    request: Request,
+    principal: Principal,
+    address: Address,
+    hot: Option<Generation>,
+) -> Result<Response, ApiError> {
     let permit = principal.permit();
     let (found, request, address) = {
         let app = Arc::clone(&app);
@@ -222,7 +238,12 @@ pub async fn get_as(
             authorize(&rows, &principal, Action::Read, &address)?;
             let now_ms = app.store.now_ms();
             let found = match domain::file(&rows, &address, now_ms)? {
-                Some(file) => Found::File(Box::new(prepare(&app, &request, file)?)),
+                Some(file) => {
+                    if let Some(generation) = hot {
+                        app.hot.remember(&request.raw_path, generation, &file);
+                    }
+                    Found::File(Box::new(prepare(&app, &request, file)?))
+                }
                 None => Found::Folder(domain::folder(&rows, &address, now_ms)?),
             };
             Ok((found, request, address))

@@ -26,6 +26,7 @@ mod gc;
 mod generic;
 mod heal;
 mod held;
+mod hot;
 mod json;
 mod limits;
 mod links;

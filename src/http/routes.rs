@@ -163,7 +163,7 @@ fn code(result: &Result<Response, ApiError>, is_ocp: bool) -> String {
 
 /// Keeps a browser from acting on an answer, whatever is in it: its type is as told, and it cannot
 /// run anything on this origin. Answers that need more than nothing say so themselves.
-fn restrain(response: &mut Response) {
+pub fn restrain(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = headers.entry(CONTENT_SECURITY_POLICY);

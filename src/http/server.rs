@@ -1,13 +1,14 @@
 //! Serving: connections and shutdown.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::service::service_fn;
@@ -16,11 +17,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::{Builder, Connection as Serving};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::either::Either;
+use warp::reply::Response;
 
 use super::app::{App, Shared};
 use super::connections::{Answered, Connection, Connections, Limits, Watched, watch};
 use super::error::ApiError;
 use super::gc;
+use super::hot;
 use super::request::{Origin, TraceId, expects_continue};
 use super::routes::routes;
 use super::scrub;
@@ -170,13 +173,22 @@ async fn run(
             running: connection.begin(request.version() == Version::HTTP_2),
         };
         let running = origin.running.clone();
+        name_host(&mut request);
+        let finish = {
+            let (keeps_alive, running) = (KeepsAlive::asked(&request), running);
+            let connection = Arc::clone(connection);
+            move |mut response: Response| {
+                keeps_alive.tell(&mut response, &connection);
+                response.map(|body| Answered::new(body, running))
+            }
+        };
+        if let Some(response) = hot::answer(app, &request, &origin) {
+            return ready(Ok(finish(response))).left_future();
+        }
         request.extensions_mut().insert(origin);
-        let answer = answer(filter.clone(), Arc::clone(connection), request);
+        let answer = answer(filter.clone(), request);
         // Boxed, because a connection has room for an answer as long as it is open.
-        Box::pin(async move {
-            let response = answer.await?;
-            Ok::<_, Infallible>(response.map(|body| Answered::new(body, running)))
-        })
+        Box::pin(async move { Ok::<_, Infallible>(finish(answer.await?)) }).right_future()
     });
     let builder = builder(&app.config.connections);
     let serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -210,40 +222,18 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
 }
 
 /// Answers one request.
-async fn answer<F>(
-    mut filter: F,
-    connection: Arc<Connection>,
-    mut request: Request<Incoming>,
-) -> Result<warp::reply::Response, Infallible>
+async fn answer<F>(mut filter: F, request: Request<Incoming>) -> Result<Response, Infallible>
 where
-    F: tower_service::Service<
-            Request<Incoming>,
-            Response = warp::reply::Response,
-            Error = Infallible,
-        >,
+    F: tower_service::Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
-    let keeps_alive = keeps_alive(&request);
-    let waits = expects_continue(request.headers());
-    name_host(&mut request);
     // warp panics on a target without a path, as CONNECT has it.
-    let mut response = match request.uri().path_and_query() {
-        Some(_) => filter.call(request).await?,
-        None => failure(
+    match request.uri().path_and_query() {
+        Some(_) => filter.call(request).await,
+        None => Ok(failure(
             &TraceId::fresh(),
             &ApiError::NoRoute(request.uri().to_string()),
-        ),
-    };
-    if let Some(keeps) = keeps_alive {
-        // Whether a client that waited sends the body of a refused request after all, and when the
-        // rest of one that stood still comes, nobody knows: nothing can be read behind that.
-        let keeps = keeps
-            && (!waits || response.status().is_success())
-            && response.status() != StatusCode::REQUEST_TIMEOUT
-            && !connection.is_ending();
-        let value = HeaderValue::from_static(if keeps { "keep-alive" } else { "close" });
-        response.headers_mut().insert(CONNECTION, value);
+        )),
     }
-    Ok(response)
 }
 
 /// HTTP/2 has the host in the target; links are made of the header.
@@ -257,18 +247,45 @@ fn name_host(request: &mut Request<Incoming>) {
     }
 }
 
-/// Whether the client wants to go on, on HTTP/1: seed 003 has `Connection` in every answer.
-fn keeps_alive(request: &Request<Incoming>) -> Option<bool> {
-    let asked = |word: &str| {
-        let values = request.headers().get_all(CONNECTION).iter();
-        let mut words = values
-            .filter_map(|v| v.to_str().ok())
-            .flat_map(|v| v.split(','));
-        words.any(|w| w.trim().eq_ignore_ascii_case(word))
-    };
-    match request.version() {
-        Version::HTTP_11 => Some(!asked("close")),
-        Version::HTTP_10 => Some(asked("keep-alive")),
-        _ => None,
+/// What a client wants to become of its connection.
+struct KeepsAlive {
+    /// Whether it goes on; HTTP/2 has other words for that.
+    asked: Option<bool>,
+    /// The client waits for a word before it sends the body.
+    waits: bool,
+}
+
+impl KeepsAlive {
+    /// On HTTP/1: seed 003 has `Connection` in every answer.
+    fn asked(request: &Request<Incoming>) -> Self {
+        let has = |word: &str| {
+            let values = request.headers().get_all(CONNECTION).iter();
+            let mut words = values
+                .filter_map(|v| v.to_str().ok())
+                .flat_map(|v| v.split(','));
+            words.any(|w| w.trim().eq_ignore_ascii_case(word))
+        };
+        let asked = match request.version() {
+            Version::HTTP_11 => Some(!has("close")),
+            Version::HTTP_10 => Some(has("keep-alive")),
+            _ => None,
+        };
+        Self {
+            asked,
+            waits: expects_continue(request.headers()),
+        }
+    }
+
+    /// Says in the answer what becomes of it.
+    fn tell(&self, response: &mut Response, connection: &Connection) {
+        let Some(asked) = self.asked else { return };
+        // Whether a client that waited sends the body of a refused request after all, and when the
+        // rest of one that stood still comes, nobody knows: nothing can be read behind that.
+        let keeps = asked
+            && (!self.waits || response.status().is_success())
+            && response.status() != StatusCode::REQUEST_TIMEOUT
+            && !connection.is_ending();
+        let value = HeaderValue::from_static(if keeps { "keep-alive" } else { "close" });
+        response.headers_mut().insert(CONNECTION, value);
     }
 }

@@ -5,7 +5,7 @@ use redb::ReadableTable;
 
 use super::IndexError;
 use super::row::unseal;
-use super::tables::Reader;
+use super::tables::{Reader, Source};
 use crate::format::meta::{Mutation, NodeId};
 
 /// Tables whose rows lead into the pack, or tell of places in it: those of two packs differ.
@@ -22,7 +22,7 @@ impl Reader {
     ) -> Result<(), E> {
         macro_rules! rows {
             ($table:ident, $key:ident => [$($part:expr),+], $mutation:ident) => {
-                for row in self.$table.iter().map_err(IndexError::from)? {
+                for row in self.$table()?.iter().map_err(IndexError::from)? {
                     let (key, row) = row.map_err(IndexError::from)?;
                     let $key = key.value();
                     let setting = unseal(stringify!($table), &[$($part),+], row.value())?;
@@ -46,7 +46,7 @@ impl Reader {
     /// # Errors
     /// [`IndexError::Database`].
     pub fn every_dropped(&self) -> Result<Vec<NodeId>, IndexError> {
-        let rows = self.dropped.iter()?;
+        let rows = self.dropped()?.iter()?;
         rows.map(|row| Ok(NodeId(row?.0.value()))).collect()
     }
 

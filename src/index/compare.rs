@@ -3,7 +3,7 @@
 use redb::{Key, Range, ReadableTable, Value};
 
 use super::IndexError;
-use super::tables::{CHECKPOINT, Reader, each_derived_table};
+use super::tables::{CHECKPOINT, Reader, Source, each_derived_table};
 
 impl Reader {
     /// How the rows of two indexes differ, but for chunks and the checkpoint: a line each, at most
@@ -30,8 +30,8 @@ impl Reader {
                         stringify!($field),
                         &mut lines,
                         limit,
-                        self.$field.iter()?,
-                        other.$field.iter()?,
+                        self.$field()?.iter()?,
+                        other.$field()?.iter()?,
                     )?;
                 }
             };

@@ -75,9 +75,10 @@ impl Index {
     fn prepare(self) -> Result<Self, IndexError> {
         let batch = self.begin()?;
         {
-            let mut tables = batch.tables()?;
+            let mut tables = batch.tables();
+            tables.create()?;
             let row = seal_bytes(&[SCHEMA_KEY.as_bytes()], SCHEMA.to_le_bytes().to_vec());
-            tables.meta.insert(SCHEMA_KEY, row.as_slice())?;
+            tables.meta.write()?.insert(SCHEMA_KEY, row.as_slice())?;
         }
         batch.commit(true)?;
         Ok(self)
@@ -98,7 +99,7 @@ impl Index {
     /// # Errors
     /// [`IndexError::Database`].
     pub fn reader(&self) -> Result<Reader, IndexError> {
-        Reader::open(&self.database.begin_read()?)
+        Ok(Reader::open(self.database.begin_read()?))
     }
 
     /// What the index covers; `None` for an empty one.
@@ -115,7 +116,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`IndexError::Database`].
-    pub fn tables(&self) -> Result<Tables<'_>, IndexError> {
+    pub fn tables(&self) -> Tables<'_> {
         Tables::open(&self.transaction)
     }
 

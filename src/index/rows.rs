@@ -154,7 +154,7 @@ pub trait Rows {
 
 impl<S: Source> Rows for S {
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
-        let Some(row) = self.meta().get(CHECKPOINT)? else {
+        let Some(row) = self.meta()?.get(CHECKPOINT)? else {
             return Ok(None);
         };
         let bytes = unseal_bytes("meta", &[CHECKPOINT.as_bytes()], row.value())?;
@@ -166,11 +166,11 @@ impl<S: Source> Rows for S {
     }
 
     fn project(&self, name: &str) -> Result<Option<Project>, IndexError> {
-        one("projects", &[name.as_bytes()], self.projects().get(name)?)
+        one("projects", &[name.as_bytes()], self.projects()?.get(name)?)
     }
 
     fn projects(&self, after: Option<&str>, limit: usize) -> Result<Vec<Project>, IndexError> {
-        let range = self.projects().range(after.unwrap_or("")..)?;
+        let range = self.projects()?.range(after.unwrap_or("")..)?;
         list(range, limit, |name, row| {
             unless(after == Some(name), || {
                 unseal("projects", &[name.as_bytes()], row)
@@ -180,7 +180,7 @@ impl<S: Source> Rows for S {
 
     fn repo(&self, project: &str, name: &str) -> Result<Option<Repo>, IndexError> {
         let key = [project.as_bytes(), name.as_bytes()];
-        one("repos", &key, self.repos().get((project, name))?)
+        one("repos", &key, self.repos()?.get((project, name))?)
     }
 
     fn repos(
@@ -191,16 +191,20 @@ impl<S: Source> Rows for S {
     ) -> Result<Vec<Repo>, IndexError> {
         let upto = next_text(project);
         let range = (project, after.unwrap_or(""))..(upto.as_str(), "");
-        list(self.repos().range(range)?, limit, |(project, name), row| {
-            unless(after == Some(name), || {
-                unseal("repos", &[project.as_bytes(), name.as_bytes()], row)
-            })
-        })
+        list(
+            self.repos()?.range(range)?,
+            limit,
+            |(project, name), row| {
+                unless(after == Some(name), || {
+                    unseal("repos", &[project.as_bytes(), name.as_bytes()], row)
+                })
+            },
+        )
     }
 
     fn node(&self, parent: NodeId, name: &str) -> Result<Option<Node>, IndexError> {
         for rank in [Rank::File, Rank::Folder] {
-            if let Some(row) = self.nodes().get((parent.0, rank as u8, name))? {
+            if let Some(row) = self.nodes()?.get((parent.0, rank as u8, name))? {
                 return node_row(parent.0, name, row.value()).map(Some);
             }
         }
@@ -215,11 +219,15 @@ impl<S: Source> Rows for S {
     ) -> Result<Vec<(String, Node)>, IndexError> {
         let (rank, name) = after.unwrap_or((Rank::Folder, ""));
         let range = (parent.0, rank as u8, name)..(parent.0.saturating_add(1), 0, "");
-        list(self.nodes().range(range)?, limit, |(_, rank, name), row| {
-            unless(after == Some((Rank::from(rank), name)), || {
-                Ok((name.to_owned(), node_row(parent.0, name, row)?))
-            })
-        })
+        list(
+            self.nodes()?.range(range)?,
+            limit,
+            |(_, rank, name), row| {
+                unless(after == Some((Rank::from(rank), name)), || {
+                    Ok((name.to_owned(), node_row(parent.0, name, row)?))
+                })
+            },
+        )
     }
 
     fn children_at(
@@ -231,7 +239,7 @@ impl<S: Source> Rows for S {
     ) -> Result<Vec<(String, Node)>, IndexError> {
         let range = (parent.0, from as u8, "")..(parent.0.saturating_add(1), 0, "");
         let mut left = skip;
-        list(self.nodes().range(range)?, limit, |(_, _, name), row| {
+        list(self.nodes()?.range(range)?, limit, |(_, _, name), row| {
             let skipped = left > 0;
             left = left.saturating_sub(1);
             unless(skipped, || {
@@ -242,7 +250,7 @@ impl<S: Source> Rows for S {
 
     fn counts(&self, parent: NodeId) -> Result<Counts, IndexError> {
         let damaged = || IndexError::Damaged { table: "counts" };
-        let Some(row) = self.counts().get(parent.0)? else {
+        let Some(row) = self.counts()?.get(parent.0)? else {
             return Ok(Counts::default());
         };
         let bytes = unseal_bytes("counts", &[&parent.0.to_le_bytes()], row.value())?;
@@ -256,7 +264,7 @@ impl<S: Source> Rows for S {
     fn expired(&self, now_ms: u64, limit: usize) -> Result<Vec<Expiry>, IndexError> {
         let upto = (now_ms.saturating_add(1), 0, "");
         let mut found = Vec::new();
-        for row in self.expiries().range(..upto)?.take(limit) {
+        for row in self.expiries()?.range(..upto)?.take(limit) {
             let (key, ()) = row.map(|(key, _)| (key, ()))?;
             let (at_ms, parent, name) = key.value();
             found.push((at_ms, NodeId(parent), name.to_owned()));
@@ -265,19 +273,19 @@ impl<S: Source> Rows for S {
     }
 
     fn dropped(&self) -> Result<Option<NodeId>, IndexError> {
-        Ok(self.dropped().first()?.map(|(id, _)| NodeId(id.value())))
+        Ok(self.dropped()?.first()?.map(|(id, _)| NodeId(id.value())))
     }
 
     fn blob(&self, sha256: &Sha256) -> Result<Option<Blob>, IndexError> {
-        one("blobs", &[sha256], self.blobs().get(sha256)?)
+        one("blobs", &[sha256], self.blobs()?.get(sha256)?)
     }
 
     fn user(&self, name: &str) -> Result<Option<User>, IndexError> {
-        one("users", &[name.as_bytes()], self.users().get(name)?)
+        one("users", &[name.as_bytes()], self.users()?.get(name)?)
     }
 
     fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, IndexError> {
-        let range = self.users().range(after.unwrap_or("")..)?;
+        let range = self.users()?.range(after.unwrap_or("")..)?;
         list(range, limit, |name, row| {
             unless(after == Some(name), || {
                 unseal("users", &[name.as_bytes()], row)
@@ -286,7 +294,7 @@ impl<S: Source> Rows for S {
     }
 
     fn grant(&self, user: &str, project: &str, repo: &str) -> Result<Option<Grant>, IndexError> {
-        let row = self.grants().get((project, repo, user))?;
+        let row = self.grants()?.get((project, repo, user))?;
         one(
             "grants",
             &[project.as_bytes(), repo.as_bytes(), user.as_bytes()],
@@ -298,7 +306,7 @@ impl<S: Source> Rows for S {
         let upto = next_text(project);
         let range = (project, "", "")..(upto.as_str(), "", "");
         list(
-            self.grants().range(range)?,
+            self.grants()?.range(range)?,
             usize::MAX,
             |(project, repo, user), row| {
                 let key = [project.as_bytes(), repo.as_bytes(), user.as_bytes()];
@@ -311,13 +319,13 @@ impl<S: Source> Rows for S {
         one(
             "tokens",
             &[secret_sha256],
-            self.tokens().get(secret_sha256)?,
+            self.tokens()?.get(secret_sha256)?,
         )
     }
 
     fn tokens(&self, after: Option<&Sha256>, limit: usize) -> Result<Vec<Token>, IndexError> {
         let range = self
-            .tokens()
+            .tokens()?
             .range::<&Sha256>(after.unwrap_or(&[0; 32])..)?;
         list(range, limit, |key, row| {
             unless(after == Some(key), || unseal("tokens", &[key], row))
@@ -325,12 +333,12 @@ impl<S: Source> Rows for S {
     }
 
     fn access_token(&self, secret_sha256: &Sha256) -> Result<Option<AccessToken>, IndexError> {
-        let row = self.access_tokens().get(secret_sha256)?;
+        let row = self.access_tokens()?.get(secret_sha256)?;
         one("access_tokens", &[secret_sha256], row)
     }
 
     fn access_tokens(&self, user: &str) -> Result<Vec<AccessToken>, IndexError> {
-        let range = self.access_tokens().range::<&Sha256>(..)?;
+        let range = self.access_tokens()?.range::<&Sha256>(..)?;
         list(range, usize::MAX, |key, row| {
             let token: AccessToken = unseal("access_tokens", &[key], row)?;
             Ok(Some(token).filter(|token| token.user == user))
@@ -338,12 +346,12 @@ impl<S: Source> Rows for S {
     }
 
     fn access_key(&self, key: &str) -> Result<Option<AccessKey>, IndexError> {
-        let row = self.access_keys().get(key)?;
+        let row = self.access_keys()?.get(key)?;
         one("access_keys", &[key.as_bytes()], row)
     }
 
     fn access_keys(&self, user: &str) -> Result<Vec<AccessKey>, IndexError> {
-        let range = self.access_keys().range::<&str>(..)?;
+        let range = self.access_keys()?.range::<&str>(..)?;
         list(range, usize::MAX, |key, row| {
             let pair: AccessKey = unseal("access_keys", &[key.as_bytes()], row)?;
             Ok(Some(pair).filter(|pair| pair.user == user))
@@ -351,13 +359,13 @@ impl<S: Source> Rows for S {
     }
 
     fn quota(&self, project: &str, repo: &str) -> Result<Option<u64>, IndexError> {
-        let row = self.quotas().get((project, repo))?;
+        let row = self.quotas()?.get((project, repo))?;
         let quota: Option<Quota> = one("quotas", &[project.as_bytes(), repo.as_bytes()], row)?;
         Ok(quota.and_then(|quota| quota.bytes))
     }
 
     fn session(&self, id: &SessionId) -> Result<Option<Session>, IndexError> {
-        one("sessions", &[id], self.sessions().get(id)?)
+        one("sessions", &[id], self.sessions()?.get(id)?)
     }
 
     fn sessions(
@@ -366,7 +374,7 @@ impl<S: Source> Rows for S {
         limit: usize,
     ) -> Result<Vec<Session>, IndexError> {
         let range = self
-            .sessions()
+            .sessions()?
             .range::<&SessionId>(after.unwrap_or(&[0; 16])..)?;
         list(range, limit, |id, row| {
             unless(after == Some(id), || unseal("sessions", &[id], row))
@@ -374,7 +382,7 @@ impl<S: Source> Rows for S {
     }
 
     fn block(&self, session: &SessionId, key: u64) -> Result<Option<Block>, IndexError> {
-        let row = self.blocks().get((session, key))?;
+        let row = self.blocks()?.get((session, key))?;
         one("blocks", &[session, &key.to_le_bytes()], row)
     }
 
@@ -384,7 +392,9 @@ impl<S: Source> Rows for S {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Block>, IndexError> {
-        let range = self.blocks().range((session, from)..=(session, u64::MAX))?;
+        let range = self
+            .blocks()?
+            .range((session, from)..=(session, u64::MAX))?;
         list(range, limit, |(session, key), row| {
             unseal("blocks", &[session, &key.to_le_bytes()], row).map(Some)
         })
@@ -395,7 +405,7 @@ impl<S: Source> Rows for S {
     }
 
     fn package(&self, id: u64) -> Result<Option<Package>, IndexError> {
-        one("packages", &[&id.to_le_bytes()], self.packages().get(id)?)
+        one("packages", &[&id.to_le_bytes()], self.packages()?.get(id)?)
     }
 
     fn package_called(&self, file_name: &str) -> Result<Option<Package>, IndexError> {
@@ -407,28 +417,28 @@ impl<S: Source> Rows for S {
     }
 
     fn chunk(&self, key: &Prefix) -> Result<Option<u64>, IndexError> {
-        Ok(self.chunks().get(key)?.map(|guard| guard.value()))
+        Ok(self.chunks()?.get(key)?.map(|guard| guard.value()))
     }
 
     fn relocated(&self, from: u64) -> Result<Option<Relocated>, IndexError> {
-        let row = self.relocated().get(from)?;
+        let row = self.relocated()?.get(from)?;
         one("relocated", &[&from.to_le_bytes()], row)
     }
 
     fn freed(&self, record: u64) -> Result<Option<FreedRecord>, IndexError> {
-        let row = self.freed().get(record)?;
+        let row = self.freed()?.get(record)?;
         one("freed", &[&record.to_le_bytes()], row)
     }
 
     fn pending_punches(&self, after: u64, limit: usize) -> Result<Vec<u64>, IndexError> {
-        let rows = self.pending_punch().range(after.saturating_add(1)..)?;
+        let rows = self.pending_punch()?.range(after.saturating_add(1)..)?;
         rows.take(limit).map(|row| Ok(row?.0.value())).collect()
     }
 }
 
 /// The number that follows those that were used; they begin with 1.
 fn next(source: &impl Source, what: &'static str) -> Result<u64, IndexError> {
-    let Some(row) = source.meta().get(what)? else {
+    let Some(row) = source.meta()?.get(what)? else {
         return Ok(1);
     };
     let bytes = unseal_bytes("meta", &[what.as_bytes()], row.value())?.try_into();

@@ -5,7 +5,7 @@ use redb::ReadableTable;
 use super::IndexError;
 use super::row::unseal;
 use super::rows::node_row;
-use super::tables::Reader;
+use super::tables::{Reader, Source};
 use crate::format::Sha256;
 use crate::format::meta::{Blob, Block, FreedRecord, Node, NodeId, Package, Relocated, SessionId};
 
@@ -38,7 +38,7 @@ impl Reader {
         });
         let mut last = None;
         let mut count = 0;
-        for row in self.nodes.range(from..)? {
+        for row in self.nodes()?.range(from..)? {
             let (key, row) = row?;
             let (parent, rank, name) = key.value();
             if after.is_some() && from == (parent, rank, name) {
@@ -61,7 +61,7 @@ impl Reader {
     /// # Errors
     /// [`IndexError`].
     pub fn package_slice(&self, after: u64, limit: usize) -> Result<Vec<Package>, IndexError> {
-        let range = self.packages.range(after.saturating_add(1)..)?;
+        let range = self.packages()?.range(after.saturating_add(1)..)?;
         range
             .take(limit)
             .map(|row| {
@@ -80,7 +80,9 @@ impl Reader {
         after: Option<&Sha256>,
         limit: usize,
     ) -> Result<Vec<Blob>, IndexError> {
-        let range = self.blobs.range::<&Sha256>(after.unwrap_or(&[0; 32])..)?;
+        let range = self
+            .blobs()?
+            .range::<&Sha256>(after.unwrap_or(&[0; 32])..)?;
         let mut found = Vec::new();
         for row in range {
             let (key, row) = row?;
@@ -105,7 +107,7 @@ impl Reader {
     ) -> Result<Vec<(BlockKey, Block)>, IndexError> {
         let (session, key) = after.unwrap_or(([0; 16], 0));
         let mut found = Vec::new();
-        for row in self.blocks.range((&session, key)..)? {
+        for row in self.blocks()?.range((&session, key)..)? {
             let (key, row) = row?;
             if found.len() == limit {
                 break;
@@ -124,7 +126,7 @@ impl Reader {
     /// # Errors
     /// [`IndexError`].
     pub fn every_relocated(&self) -> Result<Vec<Relocated>, IndexError> {
-        let rows = self.relocated.iter()?;
+        let rows = self.relocated()?.iter()?;
         rows.map(|row| {
             let (key, row) = row?;
             unseal("relocated", &[&key.value().to_le_bytes()], row.value())
@@ -137,7 +139,7 @@ impl Reader {
     /// # Errors
     /// [`IndexError`].
     pub fn freed_slice(&self, offset: u64, limit: usize) -> Result<Vec<FreedRecord>, IndexError> {
-        let rows = self.freed.range(offset..)?.take(limit);
+        let rows = self.freed()?.range(offset..)?.take(limit);
         rows.map(|row| {
             let (key, row) = row?;
             unseal("freed", &[&key.value().to_le_bytes()], row.value())
@@ -153,7 +155,7 @@ impl Reader {
         &self,
         mut visit: impl FnMut(FreedRecord) -> Result<(), E>,
     ) -> Result<(), E> {
-        for row in self.freed.iter().map_err(IndexError::from)? {
+        for row in self.freed()?.iter().map_err(IndexError::from)? {
             let (key, row) = row.map_err(IndexError::from)?;
             let key = key.value().to_le_bytes();
             visit(unseal("freed", &[&key], row.value())?)?;

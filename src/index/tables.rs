@@ -2,9 +2,11 @@
 //! changes them.
 
 use std::ops::Bound;
+use std::sync::OnceLock;
 
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction,
+    Key, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError, Value,
+    WriteTransaction,
 };
 
 use super::IndexError;
@@ -23,56 +25,61 @@ macro_rules! tables {
     ($($(#[$doc:meta])+ $field:ident: $key:ty => $value:ty;)+) => {
         /// All tables of a write transaction. Reads see what was applied before.
         pub struct Tables<'t> {
-            $($(#[$doc])+ pub(super) $field: Table<'t, $key, $value>,)+
+            $($(#[$doc])+ pub(super) $field: Slot<'t, $key, $value>,)+
             /// Contents that rows came to refer to, if somebody wants to know.
             pub(super) noted: Option<Vec<Sha256>>,
         }
 
         /// A snapshot of the index.
         pub struct Reader {
-            $($(#[$doc])+ pub(super) $field: ReadOnlyTable<$key, $value>,)+
+            transaction: ReadTransaction,
+            $($field: OnceLock<ReadOnlyTable<$key, $value>>,)+
             /// See [`Reader::keep`].
             pub(super) kept: Option<Box<dyn Send + Sync>>,
         }
 
         impl<'t> Tables<'t> {
-            pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self, IndexError> {
-                Ok(Self {
-                    $($field: {
-                        let table = TableDefinition::<$key, $value>::new(stringify!($field));
-                        txn.open_table(table)?
-                    },)+
+            pub(super) fn open(transaction: &'t WriteTransaction) -> Self {
+                Self {
+                    $($field: Slot::new(transaction, stringify!($field)),)+
                     noted: None,
-                })
+                }
+            }
+
+            /// Makes those that are not there: who reads opens no others.
+            pub(super) fn create(&self) -> Result<(), IndexError> {
+                $(self.$field.read()?;)+
+                Ok(())
             }
         }
 
         impl Reader {
-            pub(super) fn open(txn: &ReadTransaction) -> Result<Self, IndexError> {
-                Ok(Self {
-                    $($field: {
-                        let table = TableDefinition::<$key, $value>::new(stringify!($field));
-                        txn.open_table(table)?
-                    },)+
+            pub(super) fn open(transaction: ReadTransaction) -> Self {
+                Self {
+                    transaction,
+                    $($field: OnceLock::new(),)+
                     kept: None,
-                })
+                }
             }
         }
 
         /// What can be read: a snapshot, or a write transaction.
         pub(super) trait Source {
-            $($(#[$doc])+ fn $field(&self) -> &impl ReadableTable<$key, $value>;)+
+            $($(#[$doc])+ fn $field(&self) -> Result<&impl ReadableTable<$key, $value>, IndexError>;)+
         }
 
         impl Source for Reader {
-            $(fn $field(&self) -> &impl ReadableTable<$key, $value> {
-                &self.$field
+            $(fn $field(&self) -> Result<&impl ReadableTable<$key, $value>, IndexError> {
+                once(&self.$field, || {
+                    let table = TableDefinition::<$key, $value>::new(stringify!($field));
+                    self.transaction.open_table(table)
+                })
             })+
         }
 
         impl Source for Tables<'_> {
-            $(fn $field(&self) -> &impl ReadableTable<$key, $value> {
-                &self.$field
+            $(fn $field(&self) -> Result<&impl ReadableTable<$key, $value>, IndexError> {
+                self.$field.read()
             })+
         }
     };
@@ -163,6 +170,49 @@ pub(super) const NEXT_NODE: &str = "next_node";
 pub(super) const NEXT_PACKAGE: &str = "next_package";
 pub(super) const SCHEMA_KEY: &str = "schema";
 
+/// A table of a write transaction, opened when it is first used: most changes need few, and opening one
+/// costs more than a row.
+pub struct Slot<'t, K: Key + 'static, V: Value + 'static> {
+    transaction: &'t WriteTransaction,
+    name: &'static str,
+    table: OnceLock<Table<'t, K, V>>,
+}
+
+impl<'t, K: Key, V: Value> Slot<'t, K, V> {
+    fn new(transaction: &'t WriteTransaction, name: &'static str) -> Self {
+        Self {
+            transaction,
+            name,
+            table: OnceLock::new(),
+        }
+    }
+
+    /// The table, to be read.
+    pub(super) fn read(&self) -> Result<&Table<'t, K, V>, IndexError> {
+        once(&self.table, || {
+            self.transaction.open_table(TableDefinition::new(self.name))
+        })
+    }
+
+    /// The table, to be changed.
+    pub(super) fn write(&mut self) -> Result<&mut Table<'t, K, V>, IndexError> {
+        self.read()?;
+        self.table.get_mut().ok_or(IndexError::Panicked)
+    }
+}
+
+/// What is in the cell; `open` fills it, if that has to be done.
+fn once<T>(
+    cell: &OnceLock<T>,
+    open: impl FnOnce() -> Result<T, TableError>,
+) -> Result<&T, IndexError> {
+    if let Some(table) = cell.get() {
+        return Ok(table);
+    }
+    let table = open()?;
+    Ok(cell.get_or_init(|| table))
+}
+
 impl Tables<'_> {
     /// Sets what the index covers when this transaction commits.
     ///
@@ -170,7 +220,7 @@ impl Tables<'_> {
     /// [`IndexError::Database`].
     pub fn set_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), IndexError> {
         let row = seal_bytes(&[CHECKPOINT.as_bytes()], checkpoint.encode());
-        self.meta.insert(CHECKPOINT, row.as_slice())?;
+        self.meta.write()?.insert(CHECKPOINT, row.as_slice())?;
         Ok(())
     }
 
@@ -182,7 +232,10 @@ impl Tables<'_> {
         &mut self,
         rows: impl Iterator<Item = Result<(Prefix, u64), IndexError>>,
     ) -> Result<(), IndexError> {
-        let mut cursor = self.chunks.upper_bound_mut(Bound::<&Prefix>::Unbounded)?;
+        let mut cursor = self
+            .chunks
+            .write()?
+            .upper_bound_mut(Bound::<&Prefix>::Unbounded)?;
         for row in rows {
             let (key, offset) = row?;
             cursor.insert_before(&key, offset)?;
@@ -197,9 +250,13 @@ impl Tables<'_> {
     /// [`IndexError::Database`].
     pub fn put_chunks(&mut self, rows: &[(Prefix, u64)]) -> Result<(), IndexError> {
         for (key, offset) in rows {
-            let before = self.chunks.insert(key, offset)?.map(|guard| guard.value());
+            let before = self
+                .chunks
+                .write()?
+                .insert(key, offset)?
+                .map(|guard| guard.value());
             if let Some(before) = before.filter(|before| before < offset) {
-                self.chunks.insert(key, before)?;
+                self.chunks.write()?.insert(key, before)?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use super::IndexError;
 use super::row::{Prefix, unseal};
 use super::rows::node_row;
-use super::tables::{Reader, each_derived_table};
+use super::tables::{Reader, Source, each_derived_table};
 use crate::format::meta::{Blob, Node, NodeId, Package, Repo};
 
 impl Reader {
@@ -14,7 +14,7 @@ impl Reader {
     /// # Errors
     /// [`IndexError`].
     pub fn chunk_count(&self) -> Result<u64, IndexError> {
-        Ok(self.chunks.len()?)
+        Ok(self.chunks()?.len()?)
     }
 
     /// Bytes of the pages that hold the rows, with what is free in them. Reads all of them.
@@ -25,7 +25,7 @@ impl Reader {
         let mut sum = 0;
         macro_rules! table {
             ($field:ident) => {
-                let stats = self.$field.stats()?;
+                let stats = self.$field()?.stats()?;
                 sum += stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
             };
         }
@@ -43,7 +43,7 @@ impl Reader {
         &self,
         mut visit: impl FnMut(Prefix, u64) -> Result<(), E>,
     ) -> Result<(), E> {
-        for row in self.chunks.iter().map_err(IndexError::from)? {
+        for row in self.chunks()?.iter().map_err(IndexError::from)? {
             let (key, offset) = row.map_err(IndexError::from)?;
             visit(*key.value(), offset.value())?;
         }
@@ -58,7 +58,7 @@ impl Reader {
         &self,
         mut visit: impl FnMut(NodeId, &str, Node) -> Result<(), E>,
     ) -> Result<(), E> {
-        for row in self.nodes.iter().map_err(IndexError::from)? {
+        for row in self.nodes()?.iter().map_err(IndexError::from)? {
             let (key, row) = row.map_err(IndexError::from)?;
             let (parent, _, name) = key.value();
             visit(NodeId(parent), name, node_row(parent, name, row.value())?)?;
@@ -74,7 +74,7 @@ impl Reader {
         &self,
         mut visit: impl FnMut(Blob) -> Result<(), E>,
     ) -> Result<(), E> {
-        for row in self.blobs.iter().map_err(IndexError::from)? {
+        for row in self.blobs()?.iter().map_err(IndexError::from)? {
             let (key, row) = row.map_err(IndexError::from)?;
             visit(unseal("blobs", &[key.value()], row.value())?)?;
         }
@@ -89,7 +89,7 @@ impl Reader {
         &self,
         mut visit: impl FnMut(Package) -> Result<(), E>,
     ) -> Result<(), E> {
-        for row in self.packages.iter().map_err(IndexError::from)? {
+        for row in self.packages()?.iter().map_err(IndexError::from)? {
             let (key, row) = row.map_err(IndexError::from)?;
             let key = key.value().to_le_bytes();
             visit(unseal("packages", &[&key], row.value())?)?;
@@ -103,7 +103,7 @@ impl Reader {
     /// [`IndexError`].
     pub fn every_repo(&self) -> Result<Vec<Repo>, IndexError> {
         let mut list = Vec::new();
-        for row in self.repos.iter()? {
+        for row in self.repos()?.iter()? {
             let (key, row) = row?;
             let (project, name) = key.value();
             list.push(unseal(

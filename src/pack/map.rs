@@ -10,7 +10,7 @@
 )]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use parking_lot::RwLock;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::sink::Source;
 use crate::format::scan::View;
@@ -37,6 +38,21 @@ pub struct MapSource {
 struct Area {
     map: MmapRaw,
     len: u64,
+}
+
+impl Area {
+    /// Whether all pages of a stretch, which is inside the area, are in memory.
+    fn is_resident(&self, start: usize, len: usize) -> bool {
+        let page_bytes = rustix::param::page_size();
+        let first = start / page_bytes * page_bytes;
+        let len = start.saturating_sub(first).saturating_add(len);
+        let mut pages = vec![0_u8; len.div_ceil(page_bytes)];
+        let address = self.map.as_ptr().wrapping_add(first);
+        // SAFETY: the stretch is inside the map, which lives as long as the area, and there is a byte for
+        // each of its pages; nothing else is written.
+        let asked = unsafe { libc::mincore(address as *mut _, len, pages.as_mut_ptr()) };
+        asked == 0 && pages.iter().all(|page| page & 1 == 1)
+    }
 }
 
 /// A stretch of the map that keeps the map alive.
@@ -87,6 +103,12 @@ impl MapSource {
         Ok(larger)
     }
 
+    /// The end of a stretch, unless that is past the written end.
+    fn upto(&self, offset: u64, len: usize) -> Option<u64> {
+        let upto = offset.checked_add(len as u64)?;
+        (upto <= self.len()).then_some(upto)
+    }
+
     fn read_copy(&self, offset: u64, len: usize) -> io::Result<Bytes> {
         let mut buffer = vec![0; len];
         self.file.read_exact_at(&mut buffer, offset)?;
@@ -111,11 +133,26 @@ impl View for MapSource {
         self.end.load(Ordering::Acquire)
     }
 
+    fn read_now(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let upto = self.upto(offset, len)?;
+        let area = self.area(upto).ok()?;
+        match area.is_resident(usize::try_from(offset).ok()?, len) {
+            true => self.read(offset, len).ok(),
+            false => None,
+        }
+    }
+
+    fn copy_now(&self, offset: u64, len: usize) -> Option<Bytes> {
+        self.upto(offset, len)?;
+        let mut buffer = vec![0; len];
+        let mut parts = [IoSliceMut::new(&mut buffer)];
+        // A file system that cannot say whether it would wait refuses.
+        let read = preadv2(&self.file, &mut parts, offset, ReadWriteFlags::NOWAIT);
+        (read == Ok(len)).then(|| buffer.into())
+    }
+
     fn read(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        let upto = offset
-            .checked_add(len as u64)
-            .filter(|upto| *upto <= self.len());
-        let Some(upto) = upto else {
+        let Some(upto) = self.upto(offset, len) else {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 format!("{len} bytes at offset {offset} are past the written end"),
@@ -167,6 +204,35 @@ mod tests {
         assert!(map.read(10_000, 100_000).unwrap().iter().all(|b| *b == 2));
         assert!(map.read(u64::MAX, 2).is_err());
         assert_eq!(early.len(), 1_000);
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_without_waiting() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let map = MapSource::new(file, 10).unwrap();
+        for read in [MapSource::read_now, MapSource::copy_now] {
+            assert_eq!(read(&map, 3, 4).unwrap(), "3456");
+            assert_eq!(read(&map, 3, 0).unwrap(), "");
+            assert_eq!(read(&map, 7, 4), None, "past the written end");
+            assert_eq!(read(&map, u64::MAX, 2), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_memory_is_not_read_now() {
+        const LEN: usize = 1 << 20;
+        // Where files are in memory at all times, nothing can be seen.
+        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        file.write_all(&vec![1; LEN]).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let map = MapSource::new(file, LEN as u64).unwrap();
+        assert_eq!(map.read_now(0, LEN), None);
+        assert_eq!(map.copy_now(0, LEN), None);
+        map.read(0, LEN).unwrap();
+        assert_eq!(map.read_now(0, LEN).unwrap().len(), LEN);
+        assert_eq!(map.copy_now(5000, 5000).unwrap().len(), 5000);
     }
 
     #[test]

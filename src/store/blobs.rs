@@ -15,6 +15,8 @@ use crate::metrics;
 
 /// Bytes handed out at once, about.
 const WINDOW_BYTES: u64 = 1 << 20;
+/// So much is copied out of the page cache at once, rather than mapped and held until it is sent.
+const COPIED_BYTES: u64 = 16 << 10;
 /// Pieces in a window at most.
 const WINDOW_PIECES: usize = 1024;
 
@@ -27,6 +29,71 @@ pub struct BlobReader {
     pieces: Pieces,
     at: u64,
     end: u64,
+}
+
+/// The bytes `range` of a content, if they and the way to them are in memory, and sound. The caller
+/// holds what the content leads to.
+pub(super) fn read_now(
+    core: &Arc<Core>,
+    manifest: &ManifestRef,
+    range: std::ops::Range<u64>,
+) -> Option<Bytes> {
+    let mut pieces = Pieces::new(manifest);
+    let mut at = range.start;
+    let runs = runs(&mut at, range.end..range.end, |at| pieces.at_now(core, at)).ok()?;
+    if at < range.end {
+        return None;
+    }
+    let view = core.pack.view();
+    let len: u64 = runs.iter().map(|run| run.len).sum();
+    if len <= COPIED_BYTES || runs.len() > 1 {
+        let mut whole = Vec::new();
+        for run in &runs {
+            let bytes = view.copy_now(run.offset, to_usize(run.len))?;
+            let wanted = run.fits(&bytes).then(|| run.wanted(&bytes))?;
+            if runs.len() == 1 {
+                return Some(wanted);
+            }
+            whole.extend_from_slice(&wanted);
+        }
+        return Some(whole.into());
+    }
+    let run = runs.first()?;
+    let bytes = view.read_now(run.offset, to_usize(run.len))?;
+    run.fits(&bytes).then(|| {
+        let pins = core.space.guard();
+        pins.hold(manifest);
+        let bytes = run.wanted(&bytes);
+        Bytes::from_owner(Kept { bytes, _pins: pins })
+    })
+}
+
+/// The pieces from `at` on that begin before the start of `end`, cut at the end of it; those that lie one
+/// behind the other are together. `at` is moved behind them.
+fn runs(
+    at: &mut u64,
+    end: std::ops::Range<u64>,
+    mut piece_at: impl FnMut(u64) -> Result<(u64, Piece), StoreError>,
+) -> Result<Vec<Run>, StoreError> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut count = 0;
+    while *at < end.start && count < WINDOW_PIECES {
+        let (start, piece) = piece_at(*at)?;
+        codec::check(piece.codec).map_err(|e| StoreError::damaged(piece.pack_offset, &e))?;
+        let upto = (start + u64::from(piece.raw_len)).min(end.end);
+        let part = to_usize(*at - start)..to_usize(upto - start);
+        match runs.last_mut() {
+            Some(run) if run.offset + run.len == piece.pack_offset => run.push(piece, part),
+            _ => {
+                let mut run = Run::at(piece.pack_offset);
+                run.push(piece, part);
+                runs.push(run);
+            }
+        }
+        *at = upto;
+        count += 1;
+    }
+    Ok(runs)
 }
 
 /// Bytes of the map that hold the content which they are a part of: they are sent when the reader may
@@ -78,25 +145,10 @@ impl BlobReader {
     /// # Errors
     /// [`StoreError::Damaged`]: nothing of the stretch may be used.
     pub fn next_window(&mut self) -> Result<Vec<Bytes>, StoreError> {
-        let mut runs: Vec<Run> = Vec::new();
+        // Beyond it to the end of a piece, whose CRC would else be computed again for its rest.
         let goal = self.end.min(self.at.saturating_add(WINDOW_BYTES));
-        let mut count = 0;
-        while self.at < goal && count < WINDOW_PIECES {
-            let (start, piece) = self.pieces.at(&self.core, self.at)?;
-            codec::check(piece.codec).map_err(|e| StoreError::damaged(piece.pack_offset, &e))?;
-            let upto = (start + u64::from(piece.raw_len)).min(self.end);
-            let part = to_usize(self.at - start)..to_usize(upto - start);
-            match runs.last_mut() {
-                Some(run) if run.offset + run.len == piece.pack_offset => run.push(piece, part),
-                _ => {
-                    let mut run = Run::at(piece.pack_offset);
-                    run.push(piece, part);
-                    runs.push(run);
-                }
-            }
-            self.at = upto;
-            count += 1;
-        }
+        let (core, pieces) = (&self.core, &mut self.pieces);
+        let runs = runs(&mut self.at, goal..self.end, |at| pieces.at(core, at))?;
         let mut window = Vec::with_capacity(runs.len());
         for run in runs {
             self.read_run(&run, &mut window)?;

@@ -313,14 +313,16 @@ impl Worker {
         let batch: Batch = index.begin().map_err(GroupError::Before)?;
         let mut flushed = false;
         {
-            let mut tables = batch.tables().map_err(GroupError::Before)?;
+            let mut tables = batch.tables();
             work(self, &mut tables)?;
             flushed |= self.flush_slice(&mut tables).map_err(GroupError::After)?;
             tables
                 .set_checkpoint(&self.covered)
                 .map_err(GroupError::After)?;
         }
+        let changing = core.generations.change();
         batch.commit(durable).map_err(GroupError::After)?;
+        drop(changing);
         if flushed {
             self.flushing = None;
             core.recent.write().thawed();

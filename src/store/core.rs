@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
-use super::blobs::BlobReader;
+use super::blobs::{BlobReader, read_now};
 use super::budget::Budget;
 use super::change::{Ids, Outcome};
 use super::chunker::Chunker;
@@ -13,6 +14,7 @@ use super::chunks::Checked;
 use super::commit::Committer;
 use super::copies::Transfers;
 use super::gc::{Barrier, Pins, Space};
+use super::generation::{Generation, Generations};
 use super::ingest::Ingest;
 use super::leaves::Join;
 use super::manifests::Pieces;
@@ -33,6 +35,8 @@ pub(super) struct Core {
     pub(super) index_failed: AtomicBool,
     /// What the index says is doubted: it is to be replaced by one that is built anew.
     pub(super) index_doubted: AtomicBool,
+    /// Which state of the index is the present one.
+    pub(super) generations: Generations,
     pub(super) place: Place,
     pub(super) recent: RwLock<Recent>,
     /// Held while a segment is appended and its chunks are made known.
@@ -172,6 +176,32 @@ impl Store {
     pub fn read(&self, blob: &Blob, range: std::ops::Range<u64>) -> BlobReader {
         let range = range.start.min(blob.size)..range.end.min(blob.size);
         BlobReader::new(Arc::clone(&self.core), &blob.manifest, range)
+    }
+
+    /// The present state of the metadata; `None` while it is being changed. Asked before something is
+    /// looked up, it says for how long that may be relied on.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.core.generations.now()
+    }
+
+    /// The bytes `range` of a content that was looked up in a generation, if that is still the present one
+    /// and all of the range is in memory: a copy of them, checked. Nothing is waited for; whatever is in
+    /// the way, [`Store::read`] tells what it is.
+    #[must_use]
+    pub fn read_now(
+        &self,
+        blob: &Blob,
+        range: std::ops::Range<u64>,
+        generation: Generation,
+    ) -> Option<Bytes> {
+        // ORDER: held before it is seen that nothing has changed: what the content leads to was not
+        // freed then, and is not while this is held.
+        let _hold = self.core.space.holds.hold();
+        if self.core.generations.now() != Some(generation) {
+            return None;
+        }
+        read_now(&self.core, &blob.manifest, range)
     }
 
     /// Takes in a block of a file; `whole` are the digests of the file up to it.

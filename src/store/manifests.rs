@@ -9,6 +9,27 @@ use crate::format::manifest::{Child, Entry, Page, Piece, decode_page, page_count
 use crate::format::meta::ManifestRef;
 use crate::format::record::FRAME_BYTES;
 
+/// How pages are read.
+pub(super) struct Reading<'c> {
+    core: &'c Core,
+    /// For the disk, if they are not in memory.
+    waits: bool,
+}
+
+impl<'c> Reading<'c> {
+    pub(super) fn patient(core: &'c Core) -> Self {
+        Self { core, waits: true }
+    }
+
+    fn bytes(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let view = self.core.pack.view();
+        match self.waits {
+            true => view.read(offset, len).ok(),
+            false => view.copy_now(offset, len),
+        }
+    }
+}
+
 /// A list of entries, somewhere.
 #[derive(Debug, Clone)]
 pub(super) struct List {
@@ -82,15 +103,19 @@ impl List {
 
     /// Reads and checks a page.
     pub(super) fn page<E: Entry>(&self, core: &Core, page: u32) -> Result<Page<E>, StoreError> {
+        self.page_by(&Reading::patient(core), page)
+    }
+
+    fn page_by<E: Entry>(&self, reading: &Reading<'_>, page: u32) -> Result<Page<E>, StoreError> {
         let range = page_range(page, self.entries);
         let bytes = match &self.place {
             Place::Inline(pages) => pages.get(range).map(|p| pages.slice_ref(p)),
             Place::Record(offset) => {
                 let start = offset + FRAME_BYTES as u64 + range.start as u64;
-                core.pack.view().read(start, range.len()).ok()
+                reading.bytes(start, range.len())
             }
         };
-        let pack_id = &core.pack.header().pack_id;
+        let pack_id = &reading.core.pack.header().pack_id;
         let bytes = bytes.ok_or_else(|| StoreError::Damaged {
             offset: self.offset(),
             why: "a manifest page is unreadable".to_owned(),
@@ -102,13 +127,13 @@ impl List {
     /// The page that holds logical byte `at`, which must be inside the list.
     pub(super) fn find<E: Entry>(
         &self,
-        core: &Core,
+        reading: &Reading<'_>,
         at: u64,
     ) -> Result<(u32, Page<E>), StoreError> {
         let (mut low, mut high) = (0, self.pages());
         while low < high {
             let middle = low + (high - low) / 2;
-            let page = self.page::<E>(core, middle)?;
+            let page = self.page_by::<E>(reading, middle)?;
             if at < page.base {
                 high = middle;
             } else if at >= page.end() {
@@ -149,10 +174,20 @@ impl Pieces {
 
     /// The piece that holds byte `at` of the file, and where in the file it starts.
     pub(super) fn at(&mut self, core: &Core, at: u64) -> Result<(u64, Piece), StoreError> {
+        self.at_by(&Reading::patient(core), at)
+    }
+
+    /// The same, if nothing needs to be waited for; an error may mean that.
+    pub(super) fn at_now(&mut self, core: &Core, at: u64) -> Result<(u64, Piece), StoreError> {
+        let waits = false;
+        self.at_by(&Reading { core, waits }, at)
+    }
+
+    fn at_by(&mut self, reading: &Reading<'_>, at: u64) -> Result<(u64, Piece), StoreError> {
         if let Some(found) = self.in_page(at) {
             return Ok(found);
         }
-        self.next_page(core, at)?;
+        self.next_page(reading, at)?;
         self.in_page(at).ok_or_else(|| StoreError::Damaged {
             offset: 0,
             why: format!("the manifest has no entry for byte {at}"),
@@ -170,16 +205,16 @@ impl Pieces {
     }
 
     /// Takes the page that holds byte `at` in hand: the next one, or else a searched one.
-    fn next_page(&mut self, core: &Core, at: u64) -> Result<(), StoreError> {
+    fn next_page(&mut self, reading: &Reading<'_>, at: u64) -> Result<(), StoreError> {
         if let (Some((list, start)), Some((number, page))) = (&self.leaf, &self.page) {
             let next = number + 1;
             if at == start + page.end() && next < list.pages() {
-                self.page = Some((next, list.page(core, next)?));
+                self.page = Some((next, list.page_by(reading, next)?));
                 return Ok(());
             }
         }
         if let Top::Root(root) = &self.top {
-            let (_, page) = root.find::<Child>(core, at)?;
+            let (_, page) = root.find::<Child>(reading, at)?;
             let found = page.find(at);
             let (_, start, child) = found.ok_or_else(|| StoreError::Damaged {
                 offset: root.offset(),
@@ -188,7 +223,7 @@ impl Pieces {
             self.leaf = Some((List::of_child(&child), start));
         }
         if let Some((list, start)) = &self.leaf {
-            self.page = Some(list.find(core, at.saturating_sub(*start))?);
+            self.page = Some(list.find(reading, at.saturating_sub(*start))?);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use super::compact::remove_leftovers;
 use super::copies::Transfers;
 use super::core::{Core, Store};
 use super::gc::{Barrier, Space};
+use super::generation::Generations;
 use crate::format::PackId;
 use crate::format::header::{Chunking, PackHeader};
 use crate::format::scan::{self, Damage, Prefix, Survey};
@@ -385,6 +386,7 @@ impl Core {
             index: RwLock::new(Some(index)),
             index_failed: AtomicBool::new(false),
             index_doubted: AtomicBool::new(false),
+            generations: Generations::new(),
             place,
             recent: RwLock::new(Recent::default()),
             segments: Mutex::new(()),

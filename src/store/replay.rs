@@ -61,6 +61,7 @@ impl Core {
         // Nothing may be appended to a segment's place in `recent` while it is filled anew.
         let _order = self.segments.lock();
         // Until it is complete it lacks acknowledged changes: better no answers than old ones.
+        let _changing = self.generations.change();
         *self.index.write() = None;
         *self.recent.write() = Recent::default();
         let cache = self.options.index_cache_bytes;
@@ -210,14 +211,14 @@ impl<'c> Replay<'c> {
     /// Writes what waits into the index.
     fn write(&mut self, durable: bool) -> Result<(), StoreError> {
         if let Some(batch) = self.batch.take() {
-            self.apply(&mut batch.tables()?)?;
+            self.apply(&mut batch.tables())?;
             self.batch = Some(batch);
             return Ok(());
         }
         let frozen = self.core.recent.read().frozen();
         let batch: Batch = self.index.begin()?;
         {
-            let mut tables = batch.tables()?;
+            let mut tables = batch.tables();
             if let Some((rows, upto)) = &frozen {
                 let mut rows: Vec<(Prefix, u64)> = rows.iter().map(|(k, v)| (*k, *v)).collect();
                 rows.sort_unstable();
@@ -258,7 +259,7 @@ impl<'c> Replay<'c> {
         };
         self.covered.position = self.end;
         {
-            let mut tables = batch.tables()?;
+            let mut tables = batch.tables();
             self.apply(&mut tables)?;
             if let Some(sorter) = self.sorter.take() {
                 self.load(&mut tables, sorter)?;

@@ -32,6 +32,7 @@ mod download;
 mod folders;
 mod full;
 mod heal;
+mod hot;
 mod http2;
 mod limits;
 mod metadata;

@@ -229,7 +229,7 @@ fn chunks_that_were_freed_stay_so_in_an_index_that_was_half_built() {
         checkpoint.chunks_upto = 4096;
         let batch = index.begin().unwrap();
         {
-            let mut tables = batch.tables().unwrap();
+            let mut tables = batch.tables();
             tables.drop_chunks(&grown).unwrap();
             tables.set_checkpoint(&checkpoint).unwrap();
         }

@@ -169,7 +169,7 @@ fn plain(model: &Model, query: &PackageQuery) -> PackagePage {
 fn apply(index: &Index, mutations: &[Mutation]) {
     let batch = index.begin().unwrap();
     {
-        let mut tables = batch.tables().unwrap();
+        let mut tables = batch.tables();
         for mutation in mutations {
             tables.apply(mutation).unwrap();
         }

@@ -43,6 +43,14 @@ pub trait View {
     /// # Errors
     /// Whatever the medium says.
     fn read(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+    /// The same bytes, if they are in memory: nothing is waited for.
+    fn read_now(&self, _offset: u64, _len: usize) -> Option<Bytes> {
+        None
+    }
+    /// A copy of the same bytes, if they are in memory: nothing is waited for.
+    fn copy_now(&self, _offset: u64, _len: usize) -> Option<Bytes> {
+        None
+    }
 }
 
 /// A place behind a commit (or behind the pack header), and all that is needed to go on there.

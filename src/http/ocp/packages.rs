@@ -11,7 +11,7 @@ use crate::domain::auth::Action;
 use crate::domain::packages;
 use crate::http::app::{App, blocking, commit};
 use crate::http::auth::{authenticate, authorize_packages};
-use crate::http::download::{ASK_ALWAYS, Artifact, prepare};
+use crate::http::download::{ASK_ALWAYS, Artifact, etag, prepare};
 use crate::http::error::ApiError;
 use crate::http::links;
 use crate::http::params::query_value;
@@ -115,6 +115,7 @@ pub async fn download(
         let (package, blob) = packages::file(rows, &file_name)?;
         let artifact = Artifact {
             name: package.file_name,
+            etag: etag(&blob),
             blob,
             sha1: Some(package.sha1),
             modified_ms: package.created_ms,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use warp::http::header::{HeaderName, HeaderValue};
+use warp::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use warp::http::{HeaderMap, Method};
 
 use super::audit::Note;
@@ -215,12 +215,14 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
     expect.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
 }
 
+/// Whether a body comes, or is said to.
+pub fn sends_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+}
+
 /// Whether a body comes that the client sends whatever it hears.
 pub fn sends_unasked(headers: &HeaderMap) -> bool {
-    let has_body = ["content-length", "transfer-encoding"]
-        .iter()
-        .any(|name| headers.contains_key(*name));
-    has_body && !expects_continue(headers)
+    sends_body(headers) && !expects_continue(headers)
 }
 
 #[cfg(test)]

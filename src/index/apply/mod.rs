@@ -23,6 +23,7 @@ impl Tables<'_> {
             Mutation::ProjectPut(project) => {
                 let row = seal(&[project.name.as_bytes()], project);
                 self.projects
+                    .write()?
                     .insert(project.name.as_str(), row.as_slice())?;
             }
             Mutation::RepoPut(repo) => self.put_repo(repo)?,
@@ -33,50 +34,56 @@ impl Tables<'_> {
             Mutation::FolderSweep(sweep) => self.sweep_folder(*sweep)?,
             Mutation::AccessTokenPut(token) => self.put_access_token(token)?,
             Mutation::AccessTokenDelete(delete) => {
-                self.access_tokens.remove(&delete.secret_sha256)?;
+                self.access_tokens.write()?.remove(&delete.secret_sha256)?;
             }
             Mutation::AccessKeyPut(pair) => self.put_access_key(pair)?,
             Mutation::AccessKeyDelete(delete) => {
-                self.access_keys.remove(delete.key.as_str())?;
+                self.access_keys.write()?.remove(delete.key.as_str())?;
             }
             Mutation::QuotaPut(quota) => self.put_quota(quota)?,
             Mutation::RepoDelete(delete) => {
                 let (project, name) = (delete.project.as_str(), delete.name.as_str());
                 if let Some(repo) = self.repo(project, name)? {
-                    self.dropped.insert(repo.root.0, ())?;
+                    self.dropped.write()?.insert(repo.root.0, ())?;
                 }
-                self.repos.remove((project, name))?;
-                self.quotas.remove((project, name))?;
+                self.repos.write()?.remove((project, name))?;
+                self.quotas.write()?.remove((project, name))?;
                 let upto = next_text(name);
                 self.retain_grants((project, name, ""), (project, &upto, ""), |_| false)?;
             }
             Mutation::ProjectDelete(delete) => {
                 let name = delete.name.as_str();
-                self.projects.remove(name)?;
+                self.projects.write()?.remove(name)?;
                 let upto = next_text(name);
                 self.retain_grants((name, "", ""), (&upto, "", ""), |_| false)?;
             }
             Mutation::BlobPut(blob) => {
                 let row = seal(&[&blob.sha256], blob);
-                self.blobs.insert(&blob.sha256, row.as_slice())?;
+                self.blobs.write()?.insert(&blob.sha256, row.as_slice())?;
                 self.note(&blob.sha256);
             }
             Mutation::UserPut(user) => {
                 let row = seal(&[user.name.as_bytes()], user);
-                self.users.insert(user.name.as_str(), row.as_slice())?;
+                self.users
+                    .write()?
+                    .insert(user.name.as_str(), row.as_slice())?;
             }
             Mutation::UserDelete(delete) => {
-                self.users.remove(delete.name.as_str())?;
-                self.grants.retain(|(_, _, user), _| user != delete.name)?;
+                self.users.write()?.remove(delete.name.as_str())?;
+                self.grants
+                    .write()?
+                    .retain(|(_, _, user), _| user != delete.name)?;
                 self.delete_access(&delete.name)?;
             }
             Mutation::GrantPut(grant) => self.put_grant(grant)?,
             Mutation::TokenPut(token) => {
                 let row = seal(&[&token.secret_sha256], token);
-                self.tokens.insert(&token.secret_sha256, row.as_slice())?;
+                self.tokens
+                    .write()?
+                    .insert(&token.secret_sha256, row.as_slice())?;
             }
             Mutation::TokenDelete(delete) => {
-                self.tokens.remove(&delete.secret_sha256)?;
+                self.tokens.write()?.remove(&delete.secret_sha256)?;
             }
             Mutation::SessionPut(session) => self.put_session(session)?,
             Mutation::SessionTouch(touch) => self.touch_session(touch)?,
@@ -87,7 +94,9 @@ impl Tables<'_> {
             Mutation::Freed(freed) => self.free(freed)?,
             Mutation::Relocated(relocated) => {
                 let row = seal(&[&relocated.from.to_le_bytes()], relocated);
-                self.relocated.insert(relocated.from, row.as_slice())?;
+                self.relocated
+                    .write()?
+                    .insert(relocated.from, row.as_slice())?;
             }
         }
         Ok(())
@@ -96,7 +105,9 @@ impl Tables<'_> {
     fn put_repo(&mut self, repo: &Repo) -> Result<(), IndexError> {
         let (project, name) = (repo.project.as_str(), repo.name.as_str());
         let row = seal(&[project.as_bytes(), name.as_bytes()], repo);
-        self.repos.insert((project, name), row.as_slice())?;
+        self.repos
+            .write()?
+            .insert((project, name), row.as_slice())?;
         self.used(repo.root)
     }
 
@@ -107,14 +118,14 @@ impl Tables<'_> {
             grant.user.as_str(),
         );
         if grant.actions == 0 {
-            self.grants.remove(key)?;
+            self.grants.write()?.remove(key)?;
             return Ok(());
         }
         let row = seal(
             &[key.0.as_bytes(), key.1.as_bytes(), key.2.as_bytes()],
             grant,
         );
-        self.grants.insert(key, row.as_slice())?;
+        self.grants.write()?.insert(key, row.as_slice())?;
         Ok(())
     }
 
@@ -125,6 +136,7 @@ impl Tables<'_> {
         keep: impl Fn(&str) -> bool,
     ) -> Result<(), IndexError> {
         self.grants
+            .write()?
             .retain_in(from..upto, |(_, _, user), _| keep(user))?;
         Ok(())
     }
@@ -140,7 +152,7 @@ impl Tables<'_> {
 
     fn set_next(&mut self, what: &'static str, next: u64) -> Result<(), IndexError> {
         let row = seal_bytes(&[what.as_bytes()], next.to_le_bytes().to_vec());
-        self.meta.insert(what, row.as_slice())?;
+        self.meta.write()?.insert(what, row.as_slice())?;
         Ok(())
     }
 }

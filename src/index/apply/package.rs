@@ -15,11 +15,12 @@ impl Tables<'_> {
         self.delete_package(package.id)?;
         let id = package.id;
         let row = seal(&[&id.to_le_bytes()], package);
-        self.packages.insert(id, row.as_slice())?;
+        self.packages.write()?.insert(id, row.as_slice())?;
         self.note(&package.sha256);
         for field in Field::UNIQUE {
             let key = order_key(field, package);
             self.package_orders
+                .write()?
                 .insert((field as u8, key.as_slice(), id), ())?;
         }
         self.change_sets(package, Ids::insert)?;
@@ -36,10 +37,11 @@ impl Tables<'_> {
         let Some(package) = self.package(id)? else {
             return Ok(());
         };
-        self.packages.remove(id)?;
+        self.packages.write()?.remove(id)?;
         for field in Field::UNIQUE {
             let key = order_key(field, &package);
             self.package_orders
+                .write()?
                 .remove((field as u8, key.as_slice(), id))?;
         }
         self.change_sets(&package, Ids::remove)?;
@@ -59,16 +61,16 @@ impl Tables<'_> {
         for field in Field::SHARED {
             let value = set_of(field, package);
             let key = (field as u8, value, u64::from(id >> 16));
-            let mut ids = match self.package_sets.get(key)? {
+            let mut ids = match self.package_sets.read()?.get(key)? {
                 Some(row) => unset_row(key, row.value())?,
                 None => Ids::new(),
             };
             change(&mut ids, id);
             if ids.is_empty() {
-                self.package_sets.remove(key)?;
+                self.package_sets.write()?.remove(key)?;
             } else {
                 let row = set_row(key, &ids)?;
-                self.package_sets.insert(key, row.as_slice())?;
+                self.package_sets.write()?.insert(key, row.as_slice())?;
             }
         }
         Ok(())
@@ -80,7 +82,7 @@ impl Tables<'_> {
         change: impl Fn(&Names<'_>) -> Vec<u8>,
     ) -> Result<(), IndexError> {
         let (block, key) = (block_of(id), block_of(id).to_le_bytes());
-        let changed = match self.package_names.get(block)? {
+        let changed = match self.package_names.read()?.get(block)? {
             Some(row) => {
                 let bytes = unseal_bytes("package_names", &[&key], row.value())?;
                 change(&Names::parse(bytes)?)
@@ -88,10 +90,10 @@ impl Tables<'_> {
             None => change(&Names::default()),
         };
         if changed.is_empty() {
-            self.package_names.remove(block)?;
+            self.package_names.write()?.remove(block)?;
         } else {
             let row = seal_bytes(&[&key], changed);
-            self.package_names.insert(block, row.as_slice())?;
+            self.package_names.write()?.insert(block, row.as_slice())?;
         }
         Ok(())
     }

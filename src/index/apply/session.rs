@@ -9,7 +9,7 @@ use crate::format::meta::{Block, BlockPut, Dialect, Prefix, Session, SessionId, 
 impl Tables<'_> {
     pub(super) fn put_session(&mut self, session: &Session) -> Result<(), IndexError> {
         let row = seal(&[&session.id], session);
-        self.sessions.insert(&session.id, row.as_slice())?;
+        self.sessions.write()?.insert(&session.id, row.as_slice())?;
         Ok(())
     }
 
@@ -25,8 +25,9 @@ impl Tables<'_> {
     }
 
     pub(super) fn delete_session(&mut self, id: &SessionId) -> Result<(), IndexError> {
-        self.sessions.remove(id)?;
+        self.sessions.write()?.remove(id)?;
         self.blocks
+            .write()?
             .retain_in((id, 0)..=(id, u64::MAX), |_, _| false)?;
         Ok(())
     }
@@ -62,6 +63,7 @@ impl Tables<'_> {
         session.active_ms = session.active_ms.max(put.at_ms);
         let row = seal(&[&put.session, &block.key.to_le_bytes()], block);
         self.blocks
+            .write()?
             .insert((&put.session, block.key), row.as_slice())?;
         self.put_session(&session)
     }

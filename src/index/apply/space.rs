@@ -11,14 +11,14 @@ use crate::format::meta::{Freed, FreedRecord};
 impl Tables<'_> {
     pub(super) fn free(&mut self, freed: &Freed) -> Result<(), IndexError> {
         for sha256 in &freed.blobs {
-            self.blobs.remove(sha256)?;
+            self.blobs.write()?.remove(sha256)?;
         }
         for from in &freed.relocated {
-            self.relocated.remove(from)?;
+            self.relocated.write()?.remove(from)?;
         }
         for record in &freed.records {
             let key = record.offset.to_le_bytes();
-            let before: Option<FreedRecord> = match self.freed.get(record.offset)? {
+            let before: Option<FreedRecord> = match self.freed.read()?.get(record.offset)? {
                 Some(row) => Some(unseal("freed", &[&key], row.value())?),
                 None => None,
             };
@@ -30,8 +30,8 @@ impl Tables<'_> {
                 None => record.clone(),
             };
             let row = seal(&[&key], &now);
-            self.freed.insert(record.offset, row.as_slice())?;
-            self.pending_punch.insert(record.offset, ())?;
+            self.freed.write()?.insert(record.offset, row.as_slice())?;
+            self.pending_punch.write()?.insert(record.offset, ())?;
         }
         Ok(())
     }
@@ -45,10 +45,11 @@ impl Tables<'_> {
         for (key, offset) in rows {
             let leads_here = self
                 .chunks
+                .read()?
                 .get(key)?
                 .is_some_and(|row| row.value() == *offset);
             if leads_here {
-                self.chunks.remove(key)?;
+                self.chunks.write()?.remove(key)?;
             }
         }
         Ok(())
@@ -60,7 +61,7 @@ impl Tables<'_> {
     /// [`IndexError::Database`].
     pub fn punched(&mut self, records: &[u64]) -> Result<(), IndexError> {
         for offset in records {
-            self.pending_punch.remove(offset)?;
+            self.pending_punch.write()?.remove(offset)?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ impl Tables<'_> {
     pub(super) fn delete_node(&mut self, delete: &NodeDelete) -> Result<(), IndexError> {
         let gone = self.take(delete.parent, &delete.name)?;
         if let Some(folder) = gone.filter(|node| node.kind == NodeKind::Folder) {
-            self.dropped.insert(folder.id.0, ())?;
+            self.dropped.write()?.insert(folder.id.0, ())?;
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Tables<'_> {
             self.delete_node(&NodeDelete { parent, name })?;
         }
         if page.len() < count {
-            self.dropped.remove(sweep.folder.0)?;
+            self.dropped.write()?.remove(sweep.folder.0)?;
         }
         Ok(())
     }
@@ -82,9 +82,10 @@ impl Tables<'_> {
         let rank = Rank::of(node);
         let row = seal(&[&parent.0.to_le_bytes(), name.as_bytes()], node);
         self.nodes
+            .write()?
             .insert((parent.0, rank as u8, name), row.as_slice())?;
         if let Some(at_ms) = node.expires_ms {
-            self.expiries.insert((at_ms, parent.0, name), ())?;
+            self.expiries.write()?.insert((at_ms, parent.0, name), ())?;
         }
         self.count(parent, rank, 1)
     }
@@ -92,7 +93,7 @@ impl Tables<'_> {
     /// Takes away the node of a name, if there is one.
     fn take(&mut self, parent: NodeId, name: &str) -> Result<Option<Node>, IndexError> {
         for rank in [Rank::File, Rank::Folder] {
-            let row = self.nodes.remove((parent.0, rank as u8, name))?;
+            let row = self.nodes.write()?.remove((parent.0, rank as u8, name))?;
             let Some(node) = row
                 .map(|row| node_row(parent.0, name, row.value()))
                 .transpose()?
@@ -100,7 +101,7 @@ impl Tables<'_> {
                 continue;
             };
             if let Some(at_ms) = node.expires_ms {
-                self.expiries.remove((at_ms, parent.0, name))?;
+                self.expiries.write()?.remove((at_ms, parent.0, name))?;
             }
             self.count(parent, rank, -1)?;
             return Ok(Some(node));
@@ -116,13 +117,13 @@ impl Tables<'_> {
         };
         *count = count.saturating_add_signed(change);
         if counts.folders == 0 && counts.files == 0 {
-            self.counts.remove(parent.0)?;
+            self.counts.write()?.remove(parent.0)?;
             return Ok(());
         }
         let mut bytes = counts.folders.to_le_bytes().to_vec();
         bytes.extend(counts.files.to_le_bytes());
         let row = seal_bytes(&[&parent.0.to_le_bytes()], bytes);
-        self.counts.insert(parent.0, row.as_slice())?;
+        self.counts.write()?.insert(parent.0, row.as_slice())?;
         Ok(())
     }
 }

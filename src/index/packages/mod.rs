@@ -124,7 +124,7 @@ pub struct PackagePage {
 pub fn called<S: Source>(source: &S, file_name: &str) -> Result<Option<Package>, IndexError> {
     let (field, name) = (Field::FileName as u8, file_name.as_bytes());
     let mut range = source
-        .package_orders()
+        .package_orders()?
         .range((field, name, 0)..=(field, name, u64::MAX))?;
     let Some(row) = range.next() else {
         return Ok(None);

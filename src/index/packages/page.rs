@@ -136,7 +136,7 @@ fn by_sets<S: Source>(
 ) -> Result<bool, IndexError> {
     let field = query.order as u8;
     let rows = source
-        .package_sets()
+        .package_sets()?
         .range((field, "", 0)..(field + 1, "", 0))?;
     let mut left = ids.len();
     let mut value = String::new();
@@ -182,7 +182,7 @@ fn by_order<S: Source>(
     let field = query.order as u8;
     let none: &[u8] = &[];
     let rows = source
-        .package_orders()
+        .package_orders()?
         .range((field, none, 0)..(field + 1, none, 0))?;
     let wanted = |id: u64| u32::try_from(id).ok().filter(|id| ids.contains(*id));
     let mut left = ids.len();

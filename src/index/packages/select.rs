@@ -66,7 +66,7 @@ fn sets<S: Source>(
     fits: impl Fn(&str) -> bool,
 ) -> Result<Ids, IndexError> {
     let mut found = Vec::new();
-    for row in source.package_sets().range(range)? {
+    for row in source.package_sets()?.range(range)? {
         let (key, row) = row?;
         let (_, value, _) = key.value();
         if !fits(value) {
@@ -89,7 +89,7 @@ fn named<S: Source>(source: &S, among: &Ids, keyword: &str) -> Result<Ids, Index
     let finder = Finder::new(keyword);
     let mut found = Ids::new();
     let blocks = block_of(first.into())..=block_of(last.into());
-    for row in source.package_names().range(blocks)? {
+    for row in source.package_names()?.range(blocks)? {
         let (key, row) = row?;
         let block = key.value();
         let base = u32::try_from(block << 8).unwrap_or(u32::MAX << 8);

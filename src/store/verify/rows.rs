@@ -98,7 +98,7 @@ impl Run<'_> {
 fn write(index: &Index, mutations: &mut Vec<Mutation>) -> Result<(), StoreError> {
     let batch = index.begin()?;
     {
-        let mut tables = batch.tables()?;
+        let mut tables = batch.tables();
         for mutation in mutations.drain(..) {
             tables.apply(&mutation)?;
         }
