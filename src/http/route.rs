@@ -115,6 +115,14 @@ pub async fn dispatch(
     Err(request.no_route())
 }
 
+/// The pattern of the row that answers a method of a path, as [`dispatch`] finds it.
+pub fn pattern_of(table: &[Route], method: &str, path: &[String]) -> Option<&'static str> {
+    let has = |route: &Route| route.methods.iter().any(|(name, _)| *name == method);
+    let mut fit = table.iter().filter(|route| route.bind(path).is_some());
+    let found = fit.find(|route| has(route) || !route.shared);
+    found.filter(|route| has(route)).map(|route| route.pattern)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,7 @@ mod http2;
 mod limits;
 mod metadata;
 mod nodes;
+mod openapi;
 mod operations;
 mod packages;
 mod paths;
