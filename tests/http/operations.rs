@@ -65,6 +65,24 @@ fn wrong_methods() {
     }
 }
 
+/// Two rows may have one path, each some of its methods: `Allow` has those of both.
+#[test]
+fn a_wrong_method_is_told_of_all_that_are_possible() {
+    let service = Service::open();
+    for (target, possible) in [
+        (
+            "/generic/project/repo/search",
+            "POST, GET, HEAD, PUT, DELETE",
+        ),
+        ("/auth/api/user/create", "POST, GET, PUT, DELETE"),
+        ("/auth/api/user/list", "GET, PUT, DELETE"),
+    ] {
+        let answer = service.send(&Call::new("OPTIONS", target));
+        assert_eq!(answer.verdict(), (405, 250_112), "{target}");
+        assert_eq!(answer.header("Allow"), Some(possible), "{target}");
+    }
+}
+
 #[test]
 fn health_and_readiness_need_no_login() {
     let service = Service::with(|_| {});
@@ -72,6 +90,8 @@ fn health_and_readiness_need_no_login() {
         for method in ["GET", "HEAD"] {
             let answer = service.send(&Call::new(method, target));
             assert_eq!(answer.status, 200, "{method} {target}");
+            let kind = answer.header("Content-Type");
+            assert_eq!(kind, Some("text/plain; charset=utf-8"), "{method} {target}");
         }
     }
     for (method, target) in [
