@@ -80,8 +80,12 @@ impl Route {
 
 /// The refusal of a method that none of the rows of a path has.
 fn refuse(rows: &[&Route], request: &Request) -> ApiError {
-    let methods = rows.iter().flat_map(|route| route.methods);
-    let names: Vec<&str> = methods.map(|(name, _)| *name).collect();
+    let mut names = Vec::new();
+    for (name, _) in rows.iter().flat_map(|route| route.methods) {
+        if !names.contains(name) {
+            names.push(*name);
+        }
+    }
     match names.is_empty() {
         true => request.no_route(),
         false => ApiError::Method {

@@ -83,6 +83,29 @@ fn a_wrong_method_is_told_of_all_that_are_possible() {
     }
 }
 
+/// A cache may keep what does not say otherwise, also that something is missing, and then hides what is
+/// uploaded there next. Files say themselves how they may be kept.
+#[test]
+fn no_cache_keeps_what_is_no_file() {
+    let service = Service::open();
+    service.store("/f", "x");
+    for (method, target, kept) in [
+        ("GET", "/generic/project/repo/f", "no-cache"),
+        ("GET", "/generic/project/repo/missing", "no-store"),
+        ("GET", "/no/route", "no-store"),
+        ("GET", "/repository/api/project/list", "no-store"),
+        ("GET", "/api/v2/software-packages", "no-store"),
+        ("GET", "/healthz", "no-store"),
+        ("HEAD", "/readyz", "no-store"),
+        ("GET", "/packhold/pack", "no-store"),
+        ("POST", "/packhold/keys", "no-store"),
+    ] {
+        let answer = service.send(&Call::new(method, target).body("{}"));
+        let told = answer.header("Cache-Control");
+        assert_eq!(told, Some(kept), "{method} {target}");
+    }
+}
+
 #[test]
 fn health_and_readiness_need_no_login() {
     let service = Service::with(|_| {});

@@ -70,7 +70,7 @@ def configuration(server):
 def main():
     programs = environment()
     if programs is None:
-        print("SKIPPED: nothing was judged")
+        print("SKIPPED: neither the description nor the server was judged by it")
         return 0
     examples = os.environ.get("OUTSIDE_EXAMPLES", "3")
     # Nobody is slowed down: whoever asks without a login must be refused for that.

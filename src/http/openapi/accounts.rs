@@ -86,28 +86,17 @@ fn new_repository() -> Value {
 }
 
 fn repositories() -> Vec<Operation> {
-    let new = |route, id, summary| Operation::new("repositories", route, id, summary);
-    let create = |route, id| {
-        new(route, id, "Make a repository")
-            .says("Needs `MANAGE` in the project.")
-            .json(new_repository())
-            .data(named("Repository"))
-            .refuses(refused::JSON)
-            .refuses(refused::IN_PROJECT)
-            .refuses(refused::REPO_EXISTS)
-            .refuses(refused::CHANGE)
-    };
-    let info = |route, id| {
-        new(route, id, "About a repository")
-            .or_public()
-            .data(named("Repository"))
-            .refuses(refused::IN_REPO)
-    };
-    let which: &[Parameter] = &[
-        query("name", Kind::Text, "How names begin."),
-        query("type", Kind::Text, "Anything but `GENERIC` finds none."),
-    ];
-    let page = object(
+    let mut all = asking_about_repositories();
+    all.extend(changing_repositories());
+    all
+}
+
+fn repository(route: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    Operation::new("repositories", route, id, summary)
+}
+
+fn page_of_repositories() -> Value {
+    object(
         [
             ("pageNumber", count()),
             ("pageSize", count()),
@@ -118,24 +107,26 @@ fn repositories() -> Vec<Operation> {
             ("records", list(named("Repository"))),
         ],
         [],
-    );
-    let change = object(
-        [],
-        [
-            ("public", flag()),
-            ("description", text()),
-            (
-                "quota",
-                told(
-                    json!({"type": "integer"}),
-                    "Bytes that it may hold; a negative number takes the quota away.",
-                ),
-            ),
-        ],
-    );
+    )
+}
+
+fn asking_about_repositories() -> Vec<Operation> {
+    let info = |route, id| {
+        repository(route, id, "About a repository")
+            .or_public()
+            .data(named("Repository"))
+            .refuses(refused::IN_REPO)
+    };
+    let which: &[Parameter] = &[
+        query("name", Kind::Text, "How names begin."),
+        query("type", Kind::Text, "Anything but `GENERIC` finds none."),
+    ];
+    let listed = |route, id, summary| {
+        repository(route, id, summary)
+            .takes(which)
+            .refuses(refused::IN_PROJECT)
+    };
     vec![
-        create("POST /repository/api/repo", "postRepository"),
-        create("POST /repository/api/repo/create", "createRepository"),
         info(
             "GET /repository/api/repo/info/{project}/{repo}",
             "getRepository",
@@ -144,7 +135,7 @@ fn repositories() -> Vec<Operation> {
             "GET /repository/api/repo/info/{project}/{repo}/{type}",
             "getRepositoryOfType",
         ),
-        new(
+        repository(
             "GET /repository/api/repo/exist/{project}/{repo}",
             "existsRepository",
             "Whether a repository is there",
@@ -153,34 +144,62 @@ fn repositories() -> Vec<Operation> {
         .says("To who has nothing to do with it, it is not.")
         .data(flag())
         .refuses(refused::NAMED),
-        new(
+        listed(
             "GET /repository/api/repo/list/{project}",
             "listRepositories",
             "Repositories that one may read",
         )
-        .takes(which)
-        .data(list(named("Repository")))
-        .refuses(refused::IN_PROJECT),
-        new(
+        .data(list(named("Repository"))),
+        listed(
             "GET /repository/api/repo/page/{project}/{number}/{size}",
             "pageRepositories",
             "A page of them",
         )
-        .takes(which)
-        .data(page)
-        .refuses(refused::IN_PROJECT),
-        new(
+        .data(page_of_repositories()),
+    ]
+}
+
+fn changing_repositories() -> Vec<Operation> {
+    let create = |route, id| {
+        repository(route, id, "Make a repository")
+            .says("Needs `MANAGE` in the project.")
+            .json(new_repository())
+            .data(named("Repository"))
+            .refuses(refused::JSON)
+            .refuses(refused::IN_PROJECT)
+            .refuses(refused::REPO_EXISTS)
+            .refuses(refused::CHANGE)
+    };
+    let change = |route, id, summary| {
+        repository(route, id, summary)
+            .data(nothing())
+            .refuses(refused::IN_REPO)
+            .refuses(refused::CHANGE)
+    };
+    let quota = told(
+        json!({"type": "integer"}),
+        "Bytes that it may hold; a negative number takes the quota away.",
+    );
+    let changed = object(
+        [],
+        [
+            ("public", flag()),
+            ("description", text()),
+            ("quota", quota),
+        ],
+    );
+    vec![
+        create("POST /repository/api/repo", "postRepository"),
+        create("POST /repository/api/repo/create", "createRepository"),
+        change(
             "POST /repository/api/repo/update/{project}/{repo}",
             "updateRepository",
             "Change a repository",
         )
         .says("What is missing stays. Needs `MANAGE`.")
-        .json(change)
-        .data(nothing())
-        .refuses(refused::JSON)
-        .refuses(refused::IN_REPO)
-        .refuses(refused::CHANGE),
-        new(
+        .json(changed)
+        .refuses(refused::JSON),
+        change(
             "DELETE /repository/api/repo/delete/{project}/{repo}",
             "deleteRepository",
             "Delete a repository",
@@ -191,10 +210,7 @@ fn repositories() -> Vec<Operation> {
             Kind::Flag,
             "With the files that are in it.",
         )])
-        .data(nothing())
-        .refuses(refused::IN_REPO)
-        .refuses(refused::IN_USE)
-        .refuses(refused::CHANGE),
+        .refuses(refused::IN_USE),
     ]
 }
 

@@ -126,6 +126,10 @@ impl Operation {
     }
 
     /// Takes a JSON document.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "schemas are made where they are used"
+    )]
     pub fn json(self, schema: Value) -> Self {
         let body = json!({"required": true, "content": {"application/json": {"schema": schema}}});
         Self {
@@ -176,6 +180,10 @@ impl Operation {
     }
 
     /// Answers with content of this type.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "schemas are made where they are used"
+    )]
     pub fn content(self, media_type: &'static str, schema: Value) -> Self {
         let media = match schema.is_null() {
             true => json!({}),
@@ -224,15 +232,15 @@ impl Operation {
             Some("DELETE") => "delete",
             _ => "post",
         };
-        let mut all = vec![(method, self.method(self.id.to_owned(), responses, false))];
+        let mut all = vec![(method, self.method(self.id, responses, false))];
         if self.has_head {
             let id = format!("{}Head", self.id);
-            all.push(("head", self.method(id, responses, true)));
+            all.push(("head", self.method(&id, responses, true)));
         }
         all
     }
 
-    fn method(&self, id: String, responses: &mut BTreeMap<String, Value>, is_head: bool) -> Value {
+    fn method(&self, id: &str, responses: &mut BTreeMap<String, Value>, is_head: bool) -> Value {
         let mut answers: BTreeMap<&str, Value> = BTreeMap::new();
         for (status, response) in &self.answers {
             let mut response = response.clone();

@@ -1,4 +1,8 @@
 //! Words for JSON Schemas.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "schemas are made where they are used"
+)]
 
 use serde_json::{Map, Value, json};
 

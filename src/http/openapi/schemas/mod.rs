@@ -1,5 +1,7 @@
 //! The schemas that have names: what the views of `http` and `store` are on the wire.
 
+mod reports;
+
 use serde_json::{Value, json};
 
 use super::shape::{
@@ -47,12 +49,12 @@ pub fn all() -> Value {
             [("project", text()), ("repo", text()), ("path", text()), ("reason", text())],
             [],
         ),
-        "Stats": stats(),
-        "VerifyReport": verify_report(),
-        "DamageReport": damage_report(),
-        "GcReport": gc_report(),
-        "CompactReport": compact_report(),
-        "Explained": explained(),
+        "Stats": reports::stats(),
+        "VerifyReport": reports::verify_report(),
+        "DamageReport": reports::damage_report(),
+        "GcReport": reports::gc_report(),
+        "CompactReport": reports::compact_report(),
+        "Explained": reports::explained(),
         "WouldFree": object(
             [("files", count()), ("blobs", count()), ("chunks", count()), ("freed_bytes", count())],
             [],
@@ -384,157 +386,5 @@ fn package() -> Value {
             "installationDataList",
             json!({"type": "array", "maxItems": 0}),
         )],
-    )
-}
-
-fn stats() -> Value {
-    let scrub = object(
-        [
-            ("passes", count()),
-            ("finished_ms", nullable(count())),
-            ("started_ms", count()),
-            ("next_offset", count()),
-            ("checked_bytes", count()),
-            ("damaged_chunks", count()),
-            ("repaired_chunks", count()),
-            ("damaged_places", count()),
-            ("damaged_files", list(named("DamagedFile"))),
-        ],
-        [],
-    );
-    object(
-        [
-            ("files", count()),
-            ("packages", count()),
-            ("logical_bytes", told(count(), "Bytes of all files.")),
-            ("blobs", told(count(), "Distinct contents.")),
-            ("chunks", told(count(), "Distinct chunks.")),
-            ("stored_bytes", told(count(), "Bytes of all chunks.")),
-            ("pack_bytes", count()),
-            ("pack_allocated_bytes", count()),
-            ("index_bytes", count()),
-            (
-                "dedup_ratio",
-                told(
-                    json!({"type": "number"}),
-                    "`logical_bytes` over `stored_bytes`.",
-                ),
-            ),
-            ("reclaimable_bytes", count()),
-            ("freed_bytes", count()),
-            (
-                "lacking_chunks",
-                told(count(), "Chunks that are damaged and have no other copy."),
-            ),
-        ],
-        [("scrub", scrub)],
-    )
-}
-
-fn verify_report() -> Value {
-    object(
-        [
-            ("clean", flag()),
-            ("records", count()),
-            ("chunks", count()),
-            ("blobs", count()),
-            ("files", count()),
-            ("packages", count()),
-            ("pack_bytes", count()),
-            ("checked_bytes", count()),
-            ("of_bytes", count()),
-            (
-                "seed",
-                told(
-                    nullable(count()),
-                    "Of a sample: what draws the same one again.",
-                ),
-            ),
-            ("damaged_files", list(named("DamagedFile"))),
-            (
-                "unlisted_files",
-                told(count(), "Damaged files beyond those that are listed."),
-            ),
-            ("damages", list(text())),
-            ("index_errors", list(text())),
-            ("damaged_chunks", count()),
-            ("repaired_chunks", count()),
-            ("fetched_chunks", count()),
-            ("damaged_places", count()),
-            ("unlisted_chunks", count()),
-            ("lacking_chunks", list(hex(64))),
-        ],
-        [],
-    )
-}
-
-fn damage_report() -> Value {
-    object(
-        [
-            ("lacking_chunks", list(hex(64))),
-            ("damaged_contents", list(hex(64))),
-            ("damaged_files", list(named("DamagedFile"))),
-            ("unlisted_files", count()),
-        ],
-        [],
-    )
-}
-
-fn gc_report() -> Value {
-    object(
-        [
-            ("dry_run", flag()),
-            ("blobs", count()),
-            ("chunks", count()),
-            ("freed_bytes", count()),
-            ("manifests", count()),
-            ("manifest_bytes", count()),
-            ("punched_bytes", count()),
-            ("live_bytes", count()),
-            ("held_bytes", count()),
-            ("complete", flag()),
-        ],
-        [],
-    )
-}
-
-fn compact_report() -> Value {
-    object(
-        [
-            ("before_bytes", count()),
-            ("before_allocated_bytes", count()),
-            ("after_bytes", count()),
-            ("contents", count()),
-            ("chunks", count()),
-            ("chunk_bytes", count()),
-            ("healed_chunks", count()),
-            ("damaged_chunks", count()),
-        ],
-        [],
-    )
-}
-
-fn explained() -> Value {
-    let content = object(
-        [
-            ("size", count()),
-            ("files", list(text())),
-            ("file_count", count()),
-        ],
-        [],
-    );
-    let chunk = object(
-        [
-            ("offset", told(count(), "Where it lies in the pack.")),
-            ("stored_bytes", count()),
-            ("contents", list(hex(64))),
-            ("content_count", count()),
-            ("block_count", count()),
-        ],
-        [],
-    );
-    object(
-        [("content", nullable(content)), ("chunk", nullable(chunk))],
-        [],
     )
 }
