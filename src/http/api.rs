@@ -6,15 +6,18 @@
 //! below `/api/v2`, with `/api/status`; it has an envelope of its own.
 //!
 //! Every handler asks for its rights itself: `tests/http/policy` holds each row of this table against
-//! every kind of principal, and fails for a row that it does not know.
+//! every kind of principal, and fails for a row that it does not know. `tests/http/openapi` does so for
+//! one that `openapi` does not describe.
 
 use super::nodes::{metadata, read, remove, search, write};
 use super::ocp::{packages, service, upload};
-use super::route::{Answering, Route};
+use super::params::decode_path;
+use super::request::service_path;
+use super::route::{Answering, Route, pattern_of};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
 use super::{
-    access, batch, blocks, compact, gc, generic, heal, ops, pack, projects, repos, verify,
+    access, batch, blocks, compact, gc, generic, heal, openapi, ops, pack, projects, repos, verify,
 };
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
@@ -277,6 +280,9 @@ pub const ROUTES: &[Route] = table! {
     path "/repository/actuator/health" {
         GET | HEAD => ops::health(&app, &request);
     }
+    path "/packhold/openapi.json" {
+        GET | HEAD => Ok(openapi::serve(&request));
+    }
     path "/packhold/stats" {
         GET => ops::stats(app, request).await;
     }
@@ -326,4 +332,12 @@ pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
         let methods = route.methods.iter();
         methods.map(|(method, _)| (*method, route.pattern))
     })
+}
+
+/// The pattern of the route that answers a method of a path as it comes, if there is one.
+pub fn endpoint(method: &str, raw_path: &str) -> Option<&'static str> {
+    let path = decode_path(raw_path).ok()?;
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let segments: Vec<String> = segments.map(str::to_owned).collect();
+    pattern_of(ROUTES, method, service_path(&segments))
 }

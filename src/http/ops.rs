@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use warp::http::StatusCode;
 use warp::http::header::{CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
@@ -46,15 +47,22 @@ pub async fn metrics(app: Arc<App>, request: Request) -> Result<Response, ApiErr
         );
         written.map_err(|_| ApiError::Internal("formatting metrics"))?;
     }
-    let mut response = Response::new(text.into());
-    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
-    Ok(response)
+    Ok(plain(text, "text/plain; version=0.0.4; charset=utf-8"))
 }
+
+fn plain(text: impl Into<Bytes>, kind: &'static str) -> Response {
+    let mut response = Response::new(text.into().into());
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// The type of an answer to a probe.
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// `GET /healthz`: the process answers.
 pub fn healthy() -> Response {
-    Response::new("ok\n".into())
+    plain("ok\n", PLAIN)
 }
 
 /// `GET /readyz`: the store takes changes.
@@ -64,7 +72,7 @@ pub fn healthy() -> Response {
 pub fn ready(app: &App) -> Result<Response, ApiError> {
     let writable = app.store.writable();
     writable.map_err(|error| crate::store::StoreError::Refused(error.to_string()))?;
-    Ok(Response::new("ready\n".into()))
+    Ok(plain("ready\n", PLAIN))
 }
 
 /// `GET /repository/actuator/info`: bk-job looks here whether the service is there.

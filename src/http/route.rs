@@ -76,17 +76,22 @@ impl Route {
             .find(|(name, _)| *name == method.as_str())
             .map(|(_, handler)| *handler)
     }
+}
 
-    /// The refusal of a method that it does not have.
-    fn refuse(&self, request: &Request) -> ApiError {
-        if self.methods.is_empty() {
-            return request.no_route();
+/// The refusal of a method that none of the rows of a path has.
+fn refuse(rows: &[&Route], request: &Request) -> ApiError {
+    let mut names = Vec::new();
+    for (name, _) in rows.iter().flat_map(|route| route.methods) {
+        if !names.contains(name) {
+            names.push(*name);
         }
-        let names: Vec<&str> = self.methods.iter().map(|(name, _)| *name).collect();
-        ApiError::Method {
+    }
+    match names.is_empty() {
+        true => request.no_route(),
+        false => ApiError::Method {
             method: request.method.to_string(),
             allow: names.join(", "),
-        }
+        },
     }
 }
 
@@ -100,6 +105,7 @@ pub async fn dispatch(
     mut request: Request,
     body: &mut Body,
 ) -> Result<Response, ApiError> {
+    let mut fit = Vec::new();
     for route in table {
         let Some(bound) = route.bind(request.service_path()) else {
             continue;
@@ -108,11 +114,20 @@ pub async fn dispatch(
             request.bound = bound;
             return handler(app, request, body).await;
         }
+        fit.push(route);
         if !route.shared {
-            return Err(route.refuse(&request));
+            break;
         }
     }
-    Err(request.no_route())
+    Err(refuse(&fit, &request))
+}
+
+/// The pattern of the row that answers a method of a path, as [`dispatch`] finds it.
+pub fn pattern_of(table: &[Route], method: &str, path: &[String]) -> Option<&'static str> {
+    let has = |route: &Route| route.methods.iter().any(|(name, _)| *name == method);
+    let mut fit = table.iter().filter(|route| route.bind(path).is_some());
+    let found = fit.find(|route| has(route) || !route.shared);
+    found.filter(|route| has(route)).map(|route| route.pattern)
 }
 
 #[cfg(test)]

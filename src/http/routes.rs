@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use warp::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use warp::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use warp::http::{HeaderMap, Method};
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -162,12 +164,16 @@ fn code(result: &Result<Response, ApiError>, is_ocp: bool) -> String {
 }
 
 /// Keeps a browser from acting on an answer, whatever is in it: its type is as told, and it cannot
-/// run anything on this origin. Answers that need more than nothing say so themselves.
+/// run anything on this origin. And from a cache: it keeps nothing. Answers that need more than nothing say
+/// so themselves.
 pub fn restrain(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = headers.entry(CONTENT_SECURITY_POLICY);
     policy.or_insert(HeaderValue::from_static("sandbox; default-src 'none'"));
+    // Else a cache may keep what is missing, and hide what comes next.
+    let kept = headers.entry(CACHE_CONTROL);
+    kept.or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// What warp itself could not read; no filter above rejects, so this is a bug if it ever answers.

@@ -37,6 +37,7 @@ mod http2;
 mod limits;
 mod metadata;
 mod nodes;
+mod openapi;
 mod operations;
 mod packages;
 mod paths;

@@ -65,6 +65,47 @@ fn wrong_methods() {
     }
 }
 
+/// Two rows may have one path, each some of its methods: `Allow` has those of both.
+#[test]
+fn a_wrong_method_is_told_of_all_that_are_possible() {
+    let service = Service::open();
+    for (target, possible) in [
+        (
+            "/generic/project/repo/search",
+            "POST, GET, HEAD, PUT, DELETE",
+        ),
+        ("/auth/api/user/create", "POST, GET, PUT, DELETE"),
+        ("/auth/api/user/list", "GET, PUT, DELETE"),
+    ] {
+        let answer = service.send(&Call::new("OPTIONS", target));
+        assert_eq!(answer.verdict(), (405, 250_112), "{target}");
+        assert_eq!(answer.header("Allow"), Some(possible), "{target}");
+    }
+}
+
+/// A cache may keep what does not say otherwise, also that something is missing, and then hides what is
+/// uploaded there next. Files say themselves how they may be kept.
+#[test]
+fn no_cache_keeps_what_is_no_file() {
+    let service = Service::open();
+    service.store("/f", "x");
+    for (method, target, kept) in [
+        ("GET", "/generic/project/repo/f", "no-cache"),
+        ("GET", "/generic/project/repo/missing", "no-store"),
+        ("GET", "/no/route", "no-store"),
+        ("GET", "/repository/api/project/list", "no-store"),
+        ("GET", "/api/v2/software-packages", "no-store"),
+        ("GET", "/healthz", "no-store"),
+        ("HEAD", "/readyz", "no-store"),
+        ("GET", "/packhold/pack", "no-store"),
+        ("POST", "/packhold/keys", "no-store"),
+    ] {
+        let answer = service.send(&Call::new(method, target).body("{}"));
+        let told = answer.header("Cache-Control");
+        assert_eq!(told, Some(kept), "{method} {target}");
+    }
+}
+
 #[test]
 fn health_and_readiness_need_no_login() {
     let service = Service::with(|_| {});
@@ -72,6 +113,8 @@ fn health_and_readiness_need_no_login() {
         for method in ["GET", "HEAD"] {
             let answer = service.send(&Call::new(method, target));
             assert_eq!(answer.status, 200, "{method} {target}");
+            let kind = answer.header("Content-Type");
+            assert_eq!(kind, Some("text/plain; charset=utf-8"), "{method} {target}");
         }
     }
     for (method, target) in [

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::openapi;
 use crate::wire::{Answer, Call, Wire};
 
 /// The time at which every service begins: 2020-07-27T16:02:31.394Z, as in seed 003.
@@ -134,9 +135,11 @@ impl Service {
         Wire::connect(self.address).expect("the server listens")
     }
 
-    /// Says something.
+    /// Says something; the answer is as the API is described.
     pub fn send(&self, call: &Call) -> Answer {
-        call.send(self.address)
+        let answer = call.send(self.address);
+        openapi::judge(call, &answer);
+        answer
     }
 
     /// Uploads, whatever becomes of it.

@@ -186,6 +186,8 @@ fn operations() -> Vec<Row> {
         row("HEAD /repository/actuator/info", &[]),
         row("GET /repository/actuator/health", &[]),
         row("HEAD /repository/actuator/health", &[]),
+        row("GET /packhold/openapi.json", &[]),
+        row("HEAD /packhold/openapi.json", &[]),
         row("GET /healthz", &[]),
         row("HEAD /healthz", &[]),
         row("GET /readyz", &[]),
