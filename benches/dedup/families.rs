@@ -31,13 +31,20 @@ impl Family {
 
 /// The families below a folder: each folder in it with at least two files. Reads all of them, so that nobody
 /// waits for the disk.
-pub fn all(dir: &Path, again: &Path) -> Vec<Family> {
+pub fn all(dir: &Path) -> Vec<Family> {
+    let again = dir.join(".again");
+    // Links of an earlier run.
+    let _nothing = fs::remove_dir_all(&again);
     let mut families: Vec<Family> = list(dir)
         .iter()
         .filter(|folder| folder.is_dir())
-        .map(|folder| family(folder, again))
+        .map(|folder| family(folder, &again))
         .collect();
     families.retain(|family| family.releases.len() > 1);
+    for family in &families {
+        let empty = family.releases.iter().find(|r| r.bytes == 0);
+        assert!(empty.is_none(), "an empty release in {}", family.name);
+    }
     families
 }
 
@@ -49,10 +56,7 @@ fn family(folder: &Path, again: &Path) -> Family {
     let releases = releases.map(|path| {
         let name = self::name(&path);
         let again = linked.join(&name);
-        // Where they cannot be linked.
-        if fs::hard_link(&path, &again).is_err() {
-            fs::copy(&path, &again).expect("a copy");
-        }
+        fs::hard_link(&path, &again).expect("a link");
         Release {
             bytes: read(&again),
             name,

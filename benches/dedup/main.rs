@@ -52,8 +52,7 @@ fn main() {
         "# Dedup of repeated package uploads\n\n{}",
         support::machine()
     );
-    // Links do not cross file systems, but copies do.
-    let mut all = families::all(&dir, &dir.join(".again"));
+    let mut all = families::all(&dir);
     if let Some(part) = value("--only") {
         all.retain(|family| family.name.contains(&part));
     }
