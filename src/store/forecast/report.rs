@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// How files would be stored.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ForecastReport {
     /// Files that were read to their end.
     pub files: u64,
