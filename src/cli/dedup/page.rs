@@ -14,7 +14,7 @@ use crate::store::{ReleaseForecast, SettingForecast};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
 /// Below and left of a plot, for what is written there.
-const MARGIN: f64 = 60.0;
+const MARGIN: f64 = 78.0;
 /// Side of a cell of the heat map.
 const CELL: f64 = 22.0;
 /// Letters of a name beside the heat map.
@@ -38,10 +38,10 @@ dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); 
 dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; overflow-wrap: normal; }
-th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; min-width: 7rem; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
 tr.default td { font-weight: 600; }
-svg { display: block; max-width: 100%; height: auto; } .wide > svg { max-width: none; }
+svg { display: block; max-width: 100%; height: auto; } .wide > svg { max-width: none; } .wide > svg.plot { width: 100%; min-width: 30rem; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .old { fill: var(--old); } .new { fill: var(--new); } .line { stroke: var(--line); } .cell { fill: var(--new); stroke: var(--line); }
 .key::before { content: ""; display: inline-block; width: .8em; height: .8em; margin-right: .4em; background: var(--old); }
@@ -153,7 +153,7 @@ fn bars(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
     let width = (step * 0.8).min(60.0);
     let high = |bytes: u64| HEIGHT * figure(bytes.min(most)) / figure(most);
     let mut out = format!(
-        "<h2>Release by release</h2>\n<p><span class=\"key\">shared with earlier ones</span><span class=\"key added\">stored anew</span></p>\n<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"Size of each release, and how much of it is stored anew\">\n{}",
+        "<h2>Release by release</h2>\n<p><span class=\"key\">shared with earlier ones</span><span class=\"key added\">stored anew</span></p>\n<div class=\"wide\"><svg class=\"plot\" viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"Size of each release, and how much of it is stored anew\">\n{}",
         HEIGHT + 30.0,
         grid(most, bytes)
     );
@@ -180,7 +180,7 @@ fn bars(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
             );
         }
     }
-    out + "</svg>\n"
+    out + "</svg></div>\n"
 }
 
 fn table(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
@@ -309,7 +309,7 @@ fn histogram(shown: &SettingForecast) -> String {
         .max(1);
     let step = (WIDTH - MARGIN) / figure(shown.sizes.len().max(1) as u64);
     let mut out = format!(
-        "<h2>How large chunks are</h2>\n<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"How many chunks are how large\">\n{}",
+        "<h2>How large chunks are</h2>\n<div class=\"wide\"><svg class=\"plot\" viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"How many chunks are how large\">\n{}",
         HEIGHT + 30.0,
         grid(most, |chunks| chunks.to_string())
     );
@@ -333,7 +333,7 @@ fn histogram(shown: &SettingForecast) -> String {
             );
         }
     }
-    out + "</svg>\n"
+    out + "</svg></div>\n"
 }
 
 #[cfg(test)]
