@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::accounts::args::{KeyCommand, TokenCommand, UserCommand};
+use super::dedup::args::Dedup;
 use super::selftest::Selftest;
 use crate::http::public_url;
 use crate::store::{AsOf, GcAt};
@@ -60,6 +61,8 @@ pub enum Command {
     Gc(Gc),
     /// Rewrite the pack into a new one that holds only what is needed, and put that in its place.
     Compact(Compact),
+    /// Tell how files would be stored, and what they share, without storing them.
+    Dedup(Dedup),
     /// Throw the index away and build it anew from the pack.
     Reindex(Reindex),
     /// Bring a copy of the store up to date, or make one; what is served goes on being served.

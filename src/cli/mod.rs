@@ -4,6 +4,7 @@ mod accounts;
 mod args;
 mod backup;
 mod compact;
+mod dedup;
 mod descriptors;
 mod gc;
 mod heal;
@@ -104,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Gc(args) => gc::run(&args),
         Command::Compact(args) => compact::run(&args),
+        Command::Dedup(args) => dedup::run(&args),
         Command::Reindex(args) => reindex::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Follow(args) => backup::follow(&args),

@@ -20,6 +20,7 @@ mod commands;
 mod compact;
 mod contents;
 mod damage;
+mod dedup;
 mod full_disk;
 mod heal;
 mod hostile;
