@@ -2,6 +2,7 @@
 
 mod connections;
 mod limits;
+mod transfer;
 mod verify;
 
 use std::net::SocketAddr;
@@ -16,6 +17,10 @@ use crate::store::{AsOf, GcAt};
 
 pub use connections::ConnectionArgs;
 pub use limits::LimitArgs;
+pub use transfer::{
+    BlockArgs, Export, Import, LocalArgs, Ls, PackageCommand, PackageLs, PackagePush, PackageRm,
+    Pull, Push, Rm, Sync, TransferArgs,
+};
 pub use verify::{Period, Verify};
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
@@ -70,6 +75,23 @@ pub enum Command {
     Restore(Restore),
     /// Try on this disk whether what was acknowledged survives crashes.
     Selftest(Selftest),
+    /// Send files and folders to a server.
+    Push(Push),
+    /// Fetch files and folders from a server.
+    Pull(Pull),
+    /// List what a server has.
+    Ls(Ls),
+    /// Delete files and folders at a server.
+    Rm(Rm),
+    /// Make a folder at a server like one here, or the other way round.
+    Sync(Sync),
+    /// Send, list and delete software packages (RPMs) at a server.
+    #[command(subcommand)]
+    Package(PackageCommand),
+    /// Take the files of a folder into a closed store.
+    Import(Import),
+    /// Write the files of a closed store into a folder.
+    Export(Export),
     /// Make, list, change and delete users, and say what they may do.
     #[command(subcommand)]
     User(UserCommand),
@@ -248,10 +270,10 @@ pub struct RemoteArgs {
     /// URL of a running server, like <http://127.0.0.1:8080>.
     #[arg(long, env = "PACKHOLD_SERVER")]
     pub server: Option<String>,
-    /// User at that server.
-    #[arg(long, env = "PACKHOLD_USER", default_value = "admin")]
-    pub user: String,
-    /// File with the password at that server [default: the variable `PACKHOLD_PASSWORD`].
+    /// User at that server [default: whom the netrc names, else admin].
+    #[arg(long, env = "PACKHOLD_USER")]
+    pub user: Option<String>,
+    /// File with the password at that server [default: the variable `PACKHOLD_PASSWORD`, else ~/.netrc].
     #[arg(long, env = "PACKHOLD_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
     /// File with certificates (PEM) that this server's is to be signed by [default: well-known ones].
