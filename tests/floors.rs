@@ -45,7 +45,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 27] = [
+const HOMES: [(&[&str], Place); 32] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -53,6 +53,14 @@ const HOMES: [(&[&str], Place); 27] = [
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
     (&["indicatif"], Only(&["cli/report.rs", "cli/transfer/"])),
+    (&["toml", "::"], Only(&["cli/config/file.rs"])),
+    (&["listenfd"], Only(&["cli/systemd.rs"])),
+    (&["sd_notify"], Only(&["cli/systemd.rs"])),
+    (
+        &["clap_complete"],
+        Only(&["cli/config/generate.rs", "cli/args.rs"]),
+    ),
+    (&["clap_mangen"], Only(&["cli/config/generate.rs"])),
     (&["console", "::"], Only(&["cli/accounts/password.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),
     (&["zip", "::"], Only(&["http/archive.rs"])),

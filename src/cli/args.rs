@@ -38,6 +38,13 @@ pub struct Args {
     /// What is logged: error, warn, info, debug, trace, or a tracing filter.
     #[arg(long, global = true, env = "PACKHOLD_LOG", default_value = "warn")]
     pub log: String,
+    /// The config file, TOML; whatever can be set in the environment can be set there
+    /// [default: ~/.config/packhold/config.toml, if it is there].
+    #[arg(long, global = true, env = "PACKHOLD_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The profile of the config file whose settings come before the others.
+    #[arg(long, global = true, env = "PACKHOLD_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -101,6 +108,40 @@ pub enum Command {
     /// Make, list and delete access keys, with which programs sign requests.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Check the config file, or show where every setting comes from.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what makes a shell complete these arguments.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write those of all commands into a folder.
+    Man {
+        /// The folder.
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `packhold config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the config file, in all its profiles.
+    Check,
+    /// Show every setting, its value, and where that comes from: a flag, the environment, the file,
+    /// or by default.
+    Show {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+        /// A command with its arguments, which is not run; all settings without.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
+        command: Vec<std::ffi::OsString>,
+    },
 }
 
 /// The store of a command.

@@ -4,6 +4,7 @@ mod accounts;
 mod args;
 mod backup;
 mod compact;
+mod config;
 mod descriptors;
 mod gc;
 mod heal;
@@ -13,19 +14,19 @@ mod report;
 mod selftest;
 mod serve;
 mod stats;
+mod systemd;
 mod transfer;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use thiserror::Error;
 
 use crate::client::ClientError;
 use crate::domain::DomainError;
 use crate::http::TlsError;
 use crate::store::StoreError;
-use args::{Args, Command};
+use args::Command;
 
 /// Damage was found: an exit status of its own.
 const EXIT_DAMAGE: u8 = 3;
@@ -89,7 +90,13 @@ impl CliError {
 /// 4 some of several files failed.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match config::parse() {
+        Ok(args) => args,
+        Err(error) => {
+            eprintln!("packhold: {error}");
+            return error.exit();
+        }
+    };
     report::start_logging(&args);
     let result = match args.command {
         Command::Serve(args) => serve::run(&args),
@@ -113,6 +120,9 @@ pub fn main() -> ExitCode {
         Command::User(command) => accounts::user(&command),
         Command::Token(command) => accounts::token(&command),
         Command::Key(command) => accounts::key(&command),
+        Command::Config(command) => config::run(&command),
+        Command::Completions { shell } => config::completions(shell),
+        Command::Man { dir } => config::man(dir.as_deref()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("packhold: {error}");
