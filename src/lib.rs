@@ -11,9 +11,11 @@
 //! | 3 | [`store`] | pack + index = a chunk store |
 //! | 4 | [`domain`] | what a repository, a path, a node mean |
 //! | 5 | [`http`] | warp; the only home of status codes |
+//! | 5 | [`client`] | files and packages to and from a running server; may not see `http` |
 //! | 6 | [`cli`] | clap; commands |
 
 pub mod cli;
+pub mod client;
 pub mod digest;
 pub mod domain;
 pub mod format;

@@ -18,7 +18,7 @@ use tokens::{Token, tokens};
 
 /// The floor of every top-level module. A module may refer to itself and to lower floors, and so never
 /// to a sibling on its own floor: `pack` and `index` do not see each other.
-const FLOORS: [(&str, u8); 9] = [
+const FLOORS: [(&str, u8); 10] = [
     ("digest", 0),
     ("metrics", 0),
     ("format", 1),
@@ -27,6 +27,7 @@ const FLOORS: [(&str, u8); 9] = [
     ("store", 3),
     ("domain", 4),
     ("http", 5),
+    ("client", 5),
     ("cli", 6),
 ];
 
@@ -44,7 +45,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 27] = [
+const HOMES: [(&[&str], Place); 34] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -53,6 +54,15 @@ const HOMES: [(&[&str], Place); 27] = [
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
+    (&["indicatif"], Only(&["cli/report.rs", "cli/transfer/"])),
+    (&["toml", "::"], Only(&["cli/config/file.rs"])),
+    (&["listenfd"], Only(&["cli/systemd.rs"])),
+    (&["sd_notify"], Only(&["cli/systemd.rs"])),
+    (
+        &["clap_complete"],
+        Only(&["cli/config/generate.rs", "cli/args.rs"]),
+    ),
+    (&["clap_mangen"], Only(&["cli/config/generate.rs"])),
     (&["console", "::"], Only(&["cli/accounts/password.rs"])),
     (&["fastcdc"], Only(&["store/chunker.rs"])),
     (&["zip", "::"], Only(&["http/archive.rs"])),
@@ -68,14 +78,21 @@ const HOMES: [(&[&str], Place); 27] = [
             "domain/packages/tests/",
         ]),
     ),
-    // Files belong to the pack and the index, what the system grants the process to the command line.
+    // Files belong to the pack and the index, what the system grants the process to the command line;
+    // where a server chooses the names, every step goes by descriptor.
     (
         &["rustix"],
-        Only(&["pack/", "index/file.rs", "cli/descriptors.rs"]),
+        Only(&[
+            "pack/",
+            "index/file.rs",
+            "client/dest.rs",
+            "cli/descriptors.rs",
+        ]),
     ),
     (&["tokio_rustls"], Only(&["http/tls.rs"])),
     (&["socket2"], Only(&["http/connections/watched.rs"])),
-    (&["StatusCode"], Only(&["http/", "cli/remote.rs"])),
+    (&["StatusCode"], Only(&["http/", "client/server.rs"])),
+    (&["ureq"], Only(&["client/server.rs"])),
     (&["async"], HTTP_AND_ABOVE),
     (&["tokio"], HTTP_AND_ABOVE),
     // Every clock: `SystemTime::now`, `Instant::now`, and those of other packages.

@@ -194,8 +194,9 @@ fn ticks(pid: u32) -> f64 {
 }
 
 fn packhold(mut command: Command, dir: &Path) -> (Child, SocketAddr) {
-    // The others write no line for each request either.
+    // The others write no line for each request, and count none, either.
     command.args(["serve", "--no-auth", "--audit", "off"]);
+    command.args(["--max-requests-per-second", "0"]);
     command.args(["--listen", "127.0.0.1:0", "--store"]);
     command.arg(dir.join("b.pack")).env("PACKHOLD_LOG", "warn");
     let mut child = command.stdout(Stdio::piped()).spawn().expect("packhold");
@@ -217,7 +218,7 @@ fn nginx(mut command: Command, dir: &Path) -> (Child, SocketAddr) {
         "{user} worker_processes auto; daemon off; pid {dir_text}/pid; error_log {dir_text}/log;
 events {{ worker_connections 4096; }}
 http {{
-    sendfile on; tcp_nopush on; access_log off;
+    sendfile on; access_log off;
     keepalive_requests 1000000000; client_max_body_size 0;
     client_body_temp_path {dir_text}/body; proxy_temp_path {dir_text}/proxy;
     fastcgi_temp_path {dir_text}/fastcgi; uwsgi_temp_path {dir_text}/uwsgi; scgi_temp_path {dir_text}/scgi;

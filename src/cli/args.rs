@@ -2,6 +2,7 @@
 
 mod connections;
 mod limits;
+mod transfer;
 mod verify;
 
 use std::net::SocketAddr;
@@ -17,6 +18,10 @@ use crate::store::{AsOf, GcAt};
 
 pub use connections::ConnectionArgs;
 pub use limits::LimitArgs;
+pub use transfer::{
+    BlockArgs, Export, Import, LocalArgs, Ls, PackageCommand, PackageLs, PackagePush, PackageRm,
+    Pull, Push, Rm, Sync, TransferArgs,
+};
 pub use verify::{Period, Verify};
 
 /// An embedded, single-file, content-addressed artifact store with an HTTP façade.
@@ -34,6 +39,13 @@ pub struct Args {
     /// What is logged: error, warn, info, debug, trace, or a tracing filter.
     #[arg(long, global = true, env = "PACKHOLD_LOG", default_value = "warn")]
     pub log: String,
+    /// The config file, TOML; whatever can be set in the environment can be set there
+    /// [default: ~/.config/packhold/config.toml, if it is there].
+    #[arg(long, global = true, env = "PACKHOLD_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The profile of the config file whose settings come before the others.
+    #[arg(long, global = true, env = "PACKHOLD_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -73,6 +85,23 @@ pub enum Command {
     Restore(Restore),
     /// Try on this disk whether what was acknowledged survives crashes.
     Selftest(Selftest),
+    /// Send files and folders to a server.
+    Push(Push),
+    /// Fetch files and folders from a server.
+    Pull(Pull),
+    /// List what a server has.
+    Ls(Ls),
+    /// Delete files and folders at a server.
+    Rm(Rm),
+    /// Make a folder at a server like one here, or the other way round.
+    Sync(Sync),
+    /// Send, list and delete software packages (RPMs) at a server.
+    #[command(subcommand)]
+    Package(PackageCommand),
+    /// Take the files of a folder into a closed store.
+    Import(Import),
+    /// Write the files of a closed store into a folder.
+    Export(Export),
     /// Make, list, change and delete users, and say what they may do.
     #[command(subcommand)]
     User(UserCommand),
@@ -82,6 +111,40 @@ pub enum Command {
     /// Make, list and delete access keys, with which programs sign requests.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Check the config file, or show where every setting comes from.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what makes a shell complete these arguments.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write those of all commands into a folder.
+    Man {
+        /// The folder.
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `packhold config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the config file, in all its profiles.
+    Check,
+    /// Show every setting, its value, and where that comes from: a flag, the environment, the file,
+    /// or by default.
+    Show {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+        /// A command with its arguments, which is not run; all settings without.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
+        command: Vec<std::ffi::OsString>,
+    },
 }
 
 /// The store of a command.
@@ -251,10 +314,10 @@ pub struct RemoteArgs {
     /// URL of a running server, like <http://127.0.0.1:8080>.
     #[arg(long, env = "PACKHOLD_SERVER")]
     pub server: Option<String>,
-    /// User at that server.
-    #[arg(long, env = "PACKHOLD_USER", default_value = "admin")]
-    pub user: String,
-    /// File with the password at that server [default: the variable `PACKHOLD_PASSWORD`].
+    /// User at that server [default: whom the netrc names, else admin].
+    #[arg(long, env = "PACKHOLD_USER")]
+    pub user: Option<String>,
+    /// File with the password at that server [default: the variable `PACKHOLD_PASSWORD`, else ~/.netrc].
     #[arg(long, env = "PACKHOLD_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
     /// File with certificates (PEM) that this server's is to be signed by [default: well-known ones].

@@ -13,6 +13,7 @@ use super::CliError;
 use super::args::{self, RemoteArgs};
 use super::remote::fetch;
 use super::report::{bytes, print_json};
+use crate::client::ClientError;
 use crate::format::header::HEADER_BYTES;
 use crate::store::{Copy, StoreError};
 
@@ -87,8 +88,11 @@ pub fn follow(args: &args::Follow) -> Result<ExitCode, CliError> {
 /// Whether a failure is one of the moment.
 fn passes(error: &CliError) -> bool {
     match error {
-        CliError::Remote { .. } | CliError::Store(StoreError::BrokenOff(_)) => true,
-        CliError::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
+        CliError::Client(ClientError::Lost { .. } | ClientError::Wrong { .. })
+        | CliError::Store(StoreError::BrokenOff(_)) => true,
+        CliError::Client(ClientError::Refused { status, .. }) => {
+            matches!(status, 408 | 429 | 500..)
+        }
         _ => false,
     }
 }
@@ -198,11 +202,14 @@ mod tests {
     #[test]
     fn who_is_refused_for_the_moment_asks_again() {
         let refused = |status| {
-            passes(&CliError::Refused {
+            let refused = ClientError::Refused {
                 url: String::new(),
                 status,
+                code: String::new(),
                 why: String::new(),
-            })
+                retry_after: None,
+            };
+            passes(&refused.into())
         };
         assert!([408, 429, 500, 503].into_iter().all(refused));
         assert!(![400, 401, 403, 404, 409].into_iter().any(refused));

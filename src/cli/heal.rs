@@ -12,6 +12,7 @@ use super::CliError;
 use super::args::{RemoteArgs, StoreArgs};
 use super::remote::{self, Method, ask, fetch};
 use super::serve::options;
+use crate::client::ClientError;
 use crate::digest::sha256;
 use crate::format::Sha256;
 use crate::store::{Access, BlobReader, DamageReport, Store, StoreError, VerifyReport};
@@ -179,7 +180,7 @@ fn fetched<A, T>(
 ) -> Result<Option<T>, CliError> {
     match answer {
         Ok(answer) => read(answer).map(Some),
-        Err(CliError::Refused { status: 404, .. }) => Ok(None),
+        Err(CliError::Client(error)) if error.has_status(404) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -274,7 +275,10 @@ fn try_each(
             }
             Err(error) => {
                 eprintln!("packhold: {what} {name} from {}: {error}", source.name);
-                !matches!(error, CliError::Remote { .. })
+                !matches!(
+                    error,
+                    CliError::Client(ClientError::Lost { .. } | ClientError::Wrong { .. })
+                )
             }
         }
     });

@@ -4,6 +4,7 @@ mod accounts;
 mod args;
 mod backup;
 mod compact;
+mod config;
 mod dedup;
 mod descriptors;
 mod gc;
@@ -14,20 +15,24 @@ mod report;
 mod selftest;
 mod serve;
 mod stats;
+mod systemd;
+mod transfer;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use thiserror::Error;
 
+use crate::client::ClientError;
 use crate::domain::DomainError;
 use crate::http::TlsError;
 use crate::store::StoreError;
-use args::{Args, Command};
+use args::Command;
 
 /// Damage was found: an exit status of its own.
 const EXIT_DAMAGE: u8 = 3;
+/// Some of several files were not sent or fetched.
+const EXIT_PARTLY: u8 = 4;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -38,24 +43,9 @@ enum CliError {
     /// The domain refuses.
     #[error(transparent)]
     Domain(#[from] DomainError),
-    /// A server that was asked does not answer as it should.
-    #[error("asking {url}: {why}")]
-    Remote {
-        /// What was asked.
-        url: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// A server says no.
-    #[error("asking {url}: {why}")]
-    Refused {
-        /// What was asked.
-        url: String,
-        /// The status of the answer.
-        status: u16,
-        /// What it said.
-        why: String,
-    },
+    /// A server that was asked does not answer as it should, or says no.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A file or socket.
     #[error("{action}: {source}")]
     Io {
@@ -78,26 +68,36 @@ impl CliError {
         |source| Self::Io { action, source }
     }
 
+    /// Whether the store's data is damaged or missing.
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::Domain(DomainError::Store(error)) => error.is_damage(),
+            _ => false,
+        }
+    }
+
     fn exit(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Store(error) | Self::Domain(DomainError::Store(error)) if error.is_damage() => {
-                ExitCode::from(EXIT_DAMAGE)
+            error if error.is_damage() => ExitCode::from(EXIT_DAMAGE),
+            Self::Store(_) | Self::Domain(_) | Self::Client(_) | Self::Io { .. } | Self::Tls(_) => {
+                ExitCode::FAILURE
             }
-            Self::Store(_)
-            | Self::Domain(_)
-            | Self::Remote { .. }
-            | Self::Refused { .. }
-            | Self::Io { .. }
-            | Self::Tls(_) => ExitCode::FAILURE,
         }
     }
 }
 
-/// Runs the command of this process. Exit status: 0 fine, 1 failed, 2 usage, 3 damage found.
+/// Runs the command of this process. Exit status: 0 fine, 1 failed, 2 usage, 3 damage found,
+/// 4 some of several files failed.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match config::parse() {
+        Ok(args) => args,
+        Err(error) => {
+            eprintln!("packhold: {error}");
+            return error.exit();
+        }
+    };
     report::start_logging(&args);
     let result = match args.command {
         Command::Serve(args) => serve::run(&args),
@@ -111,9 +111,20 @@ pub fn main() -> ExitCode {
         Command::Follow(args) => backup::follow(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Push(args) => transfer::push(&args),
+        Command::Pull(args) => transfer::pull(&args),
+        Command::Ls(args) => transfer::ls(&args),
+        Command::Rm(args) => transfer::rm(&args),
+        Command::Sync(args) => transfer::sync(&args),
+        Command::Package(command) => transfer::package(&command),
+        Command::Import(args) => transfer::import(&args),
+        Command::Export(args) => transfer::export(&args),
         Command::User(command) => accounts::user(&command),
         Command::Token(command) => accounts::token(&command),
         Command::Key(command) => accounts::key(&command),
+        Command::Config(command) => config::run(&command),
+        Command::Completions { shell } => config::completions(shell),
+        Command::Man { dir } => config::man(dir.as_deref()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("packhold: {error}");

@@ -1,70 +1,24 @@
-//! Asking a running server.
+//! The server that a command is to ask, and who asks it.
 
 use std::io::Read;
+use std::path::PathBuf;
 
-use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::http::request::Builder;
-use ureq::http::{Response, StatusCode};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Body, SendBody};
+use zeroize::Zeroizing;
 
 use super::CliError;
 use super::args::RemoteArgs;
+use crate::client::{
+    Answer, Body, Call, ClientError, Credentials, Patience, Server, Settings, netrc,
+};
 
-/// How a server is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Without side effects.
-    Get,
-    /// Begins some work, or makes something.
-    Post,
-    /// Changes something.
-    Put,
-    /// Takes something away.
-    Delete,
-}
+pub use crate::client::Method;
 
-impl Method {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// What a server answered.
-struct Answer {
-    url: String,
-    status: StatusCode,
-    text: String,
-}
-
-impl Answer {
-    fn failed(&self, why: impl std::fmt::Display) -> CliError {
-        CliError::Remote {
-            url: self.url.clone(),
-            why: why.to_string(),
-        }
-    }
-
-    /// The failure of an answer that is none of success.
-    fn refusal(&self) -> CliError {
-        CliError::Refused {
-            url: self.url.clone(),
-            status: self.status.as_u16(),
-            why: format!("{}: {}", self.status, self.text),
-        }
-    }
-
-    fn json<T: DeserializeOwned>(&self) -> Result<T, CliError> {
-        serde_json::from_str(&self.text).map_err(|e| self.failed(e))
-    }
-}
+/// Who asks when nobody says so.
+const USER: &str = "admin";
+/// No netrc is longer.
+const MAX_NETRC_BYTES: u64 = 1 << 20;
 
 /// Asks for a JSON document.
 pub fn ask<T: DeserializeOwned>(
@@ -73,11 +27,7 @@ pub fn ask<T: DeserializeOwned>(
     method: Method,
     path: &str,
 ) -> Result<T, CliError> {
-    let answer = send(args, server, method, path, None)?;
-    match answer.status.is_success() {
-        true => answer.json(),
-        false => Err(answer.refusal()),
-    }
+    Ok(send(args, server, Call::new(method, path))?.json()?)
 }
 
 /// Asks for something in the envelope of the generic API, and gives its data.
@@ -88,28 +38,13 @@ pub fn call(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Value, CliError> {
-    let answer = send(args, server, method, path, body)?;
-    let mut envelope: Value = match answer.json() {
-        Err(_) if !answer.status.is_success() => return Err(answer.failed(answer.status)),
-        envelope => envelope?,
-    };
-    match answer.status.is_success() {
-        true => Ok(envelope["data"].take()),
-        false => {
-            let message = envelope["message"].as_str().unwrap_or_default();
-            Err(answer.failed(format!("{}: {message}", answer.status)))
-        }
-    }
+    let body = body.map_or(Body::Empty, Body::Json);
+    Ok(send(args, server, Call::new(method, path).body(body))?.data()?)
 }
 
 /// Asks for bytes, and gives them as they come.
 pub fn fetch(args: &RemoteArgs, server: &str, path: &str) -> Result<impl Read + use<>, CliError> {
-    let url = url(server, path);
-    let mut answer = run(args, &url, Method::Get, None)?;
-    if !answer.status().is_success() {
-        return Err(answer_of(&url, &mut answer)?.refusal());
-    }
-    Ok(answer.into_body().into_reader())
+    Ok(send(args, server, Call::new(Method::Get, path))?.into_reader())
 }
 
 /// Sends bytes, as long as they come.
@@ -117,125 +52,102 @@ pub fn put(
     args: &RemoteArgs,
     server: &str,
     path: &str,
-    bytes: &mut dyn Read,
+    mut bytes: &mut dyn Read,
 ) -> Result<(), CliError> {
-    let url = url(server, path);
-    let (agent, request) = prepare(args, &url, Method::Put)?;
-    let sent = request
-        .header("content-type", "application/octet-stream")
-        .body(SendBody::from_reader(&mut { bytes }))
-        .map_err(ureq::Error::from)
-        .and_then(|request| agent.run(request));
-    let mut answer = sent.map_err(|error| failed(&url, &error))?;
-    match answer.status().is_success() {
-        true => Ok(()),
-        false => Err(answer_of(&url, &mut answer)?.refusal()),
-    }
+    let body = Body::Bytes(&mut bytes, None, "application/octet-stream");
+    send(args, server, Call::new(Method::Put, path).body(body)).map(drop)
 }
 
-fn send(
-    args: &RemoteArgs,
-    server: &str,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<Answer, CliError> {
-    let url = url(server, path);
-    answer_of(&url, &mut run(args, &url, method, body)?)
+fn send(args: &RemoteArgs, url: &str, call: Call<'_>) -> Result<Answer, CliError> {
+    Ok(connect(args, url, Patience::Endless)?.ask(call)?)
 }
 
-fn url(server: &str, path: &str) -> String {
-    format!("{}{path}", server.trim_end_matches('/'))
-}
-
-/// Reads the whole of an answer.
-fn answer_of(url: &str, answer: &mut Response<Body>) -> Result<Answer, CliError> {
-    let status = answer.status();
-    let text = answer.body_mut().read_to_string();
-    Ok(Answer {
+/// A server that can be asked. Nothing is asked yet.
+pub fn connect(args: &RemoteArgs, url: &str, patience: Patience) -> Result<Server, CliError> {
+    let server = Server::new(Settings {
         url: url.to_owned(),
-        status,
-        text: text.map_err(|error| failed(url, &error))?,
+        credentials: credentials(args, url)?,
+        ca: args.server_ca.clone(),
+        patience,
+    });
+    server.map_err(|error| match error {
+        ClientError::Invalid(why) => CliError::Usage(why),
+        other => other.into(),
     })
 }
 
-fn failed(url: &str, error: &ureq::Error) -> CliError {
-    CliError::Remote {
-        url: url.to_owned(),
-        why: error.to_string(),
+/// Who asks: the password is in the file that is named, else in the variable, else in the netrc. Who
+/// has none asks without saying who it is.
+fn credentials(args: &RemoteArgs, url: &str) -> Result<Option<Credentials>, CliError> {
+    let user = || args.user.clone().unwrap_or_else(|| USER.to_owned());
+    if let Some(password) = password(args)? {
+        let (user, password) = (user(), Zeroizing::new(password));
+        return Ok(Some(Credentials { user, password }));
     }
-}
-
-fn run(
-    args: &RemoteArgs,
-    url: &str,
-    method: Method,
-    body: Option<&Value>,
-) -> Result<Response<Body>, CliError> {
-    let (agent, request) = prepare(args, url, method)?;
-    let answer = match body {
-        Some(body) => request
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .map_err(ureq::Error::from)
-            .and_then(|request| agent.run(request)),
-        None => request
-            .body(())
-            .map_err(ureq::Error::from)
-            .and_then(|request| agent.run(request)),
-    };
-    answer.map_err(|error| failed(url, &error))
-}
-
-/// What sends, and a request with credentials.
-fn prepare(
-    args: &RemoteArgs,
-    url: &str,
-    method: Method,
-) -> Result<(ureq::Agent, Builder), CliError> {
-    let credentials = format!("{}:{}", args.user, password(args)?);
-    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .tls_config(tls(args)?)
-        .build()
-        .into();
-    let request = ureq::http::Request::builder()
-        .method(method.name())
-        .uri(url)
-        .header("authorization", format!("Basic {encoded}"));
-    Ok((agent, request))
-}
-
-/// Whose signature a server's certificate must have.
-fn tls(args: &RemoteArgs) -> Result<TlsConfig, CliError> {
-    let Some(path) = &args.server_ca else {
-        return Ok(TlsConfig::default());
+    let Some(path) = netrc_path() else {
+        return Ok(None);
     };
     let shown = path.display();
-    let pem = std::fs::read(path).map_err(CliError::io(format!("reading {shown}")))?;
-    let mut roots = Vec::new();
-    for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(CliError::Usage(format!("{shown}: {error}"))),
+    let text = match std::fs::File::open(&path) {
+        Ok(file) => {
+            let mut text = Zeroizing::new(String::new());
+            let read = file.take(MAX_NETRC_BYTES).read_to_string(&mut text);
+            read.map_err(CliError::io(format!("reading {shown}")))?;
+            text
         }
-    }
-    if roots.is_empty() {
-        return Err(CliError::Usage(format!("{shown}: no certificate in PEM")));
-    }
-    let roots = RootCerts::new_with_certs(&roots);
-    Ok(TlsConfig::builder().root_certs(roots).build())
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CliError::io(format!("reading {shown}"))(error)),
+    };
+    let entry = netrc::find(&text, host(url), args.user.as_deref())
+        .map_err(|why| CliError::Usage(format!("{shown}: {why}")))?;
+    Ok(entry.and_then(|entry| {
+        Some(Credentials {
+            user: entry.login.unwrap_or_else(user),
+            password: Zeroizing::new(entry.password?),
+        })
+    }))
 }
 
-fn password(args: &RemoteArgs) -> Result<String, CliError> {
-    match &args.password_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(CliError::io(format!("reading {}", path.display())))?;
-            Ok(text.trim_end().to_owned())
+fn password(args: &RemoteArgs) -> Result<Option<String>, CliError> {
+    if let Some(path) = &args.password_file {
+        let text = std::fs::read_to_string(path)
+            .map_err(CliError::io(format!("reading {}", path.display())))?;
+        return Ok(Some(text.trim_end().to_owned()));
+    }
+    let given = std::env::var("PACKHOLD_PASSWORD").ok();
+    Ok(given.filter(|password| !password.is_empty()))
+}
+
+/// `$NETRC`, else the one at home.
+fn netrc_path() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("NETRC").filter(|path| !path.is_empty()) {
+        return Some(path.into());
+    }
+    std::env::home_dir().map(|home| home.join(".netrc"))
+}
+
+/// The name of the host in a URL, without port.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn hosts_are_found_in_urls() {
+        for (url, name) in [
+            ("http://a.example:8080/x", "a.example"),
+            ("https://a.example", "a.example"),
+            ("http://[::1]:80", "::1"),
+        ] {
+            assert_eq!(host(url), name);
         }
-        None => Ok(std::env::var("PACKHOLD_PASSWORD").unwrap_or_default()),
     }
 }

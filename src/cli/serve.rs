@@ -1,6 +1,7 @@
 //! `packhold serve`.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use super::CliError;
 use super::args::{self, AuditArg, StoreArgs};
 use super::descriptors;
 use super::report::progress;
+use super::systemd;
 use crate::domain::auth;
 use crate::http::{App, Audit, Config, Tls, serve};
 use crate::store::{Access, Options, Store};
@@ -35,16 +37,27 @@ pub fn options(args: &StoreArgs, access: Access) -> Options {
 
 /// Runs the command.
 pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
-    if args.no_auth && !args.listen.ip().is_loopback() {
+    let given = systemd::listener()?;
+    let address = match &given {
+        Some(socket) => socket
+            .local_addr()
+            .map_err(CliError::io("asking for the own address"))?,
+        None => args.listen,
+    };
+    if args.no_auth && !address.ip().is_loopback() {
         return Err(CliError::Usage(format!(
-            "--no-auth is refused on {}: everybody who reaches it would be administrator",
-            args.listen
+            "--no-auth is refused on {address}: everybody who reaches it would be administrator"
         )));
     }
     let zone = zone(args.time_zone.as_deref())?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => Some(Arc::new(Tls::load(cert, key)?)),
-        _ => None,
+        (None, None) => None,
+        // Of the config file: it would be served without TLS.
+        _ => {
+            let why = "--tls-cert and --tls-key go together";
+            return Err(CliError::Usage(why.to_owned()));
+        }
     };
     let access = match args.as_of {
         None => Access::Create,
@@ -90,7 +103,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CliError::io("starting the runtime"))?;
-    let store = runtime.block_on(listen(args, app, tls))?;
+    let store = runtime.block_on(listen(address, given, app, tls))?;
     // Readers and uploads that were cut off may still run on blocking threads; what they do is not
     // visible, and the store does not wait for them.
     runtime.shutdown_background();
@@ -99,13 +112,16 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
 }
 
 async fn listen(
-    args: &args::Serve,
+    address: SocketAddr,
+    given: Option<std::net::TcpListener>,
     app: Arc<App>,
     tls: Option<Arc<Tls>>,
 ) -> Result<Store, CliError> {
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(CliError::io(format!("listening on {}", args.listen)))?;
+    let listener = match given {
+        Some(socket) => TcpListener::from_std(socket),
+        None => TcpListener::bind(address).await,
+    };
+    let listener = listener.map_err(CliError::io(format!("listening on {address}")))?;
     let address = listener
         .local_addr()
         .map_err(CliError::io("asking for the own address"))?;
@@ -121,11 +137,13 @@ async fn listen(
     writeln!(out, "listening on {scheme}://{address}")
         .and_then(|()| out.flush())
         .map_err(CliError::io("writing to standard output"))?;
+    systemd::ready();
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        systemd::stopping();
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -281,10 +281,44 @@ fn cache_control(node: &Node) -> &str {
 
 type Ahead = JoinHandle<(BlobReader, Result<Vec<Bytes>, StoreError>)>;
 
-/// What is being sent, and the window that is read meanwhile.
+/// What is being sent, and where what follows comes from.
 struct Sending {
     window: std::vec::IntoIter<Bytes>,
-    ahead: Option<Ahead>,
+    rest: Rest,
+}
+
+enum Rest {
+    /// In memory so far: read where it is sent.
+    Near(BlobReader),
+    /// Some of it was not: a window is read while the one before is sent.
+    Ahead(Option<Ahead>),
+}
+
+impl Rest {
+    /// The window behind the one that was sent; empty at the end.
+    async fn next(&mut self) -> Result<Vec<Bytes>, StoreError> {
+        if let Self::Near(reader) = self {
+            if reader.remaining() == 0 {
+                return Ok(Vec::new());
+            }
+            if let Some(window) = reader.next_window_now() {
+                return Ok(window);
+            }
+        }
+        let ahead = match std::mem::replace(self, Self::Ahead(None)) {
+            Self::Near(reader) => read_ahead(reader),
+            Self::Ahead(ahead) => ahead,
+        };
+        let Some(ahead) = ahead else {
+            return Ok(Vec::new());
+        };
+        let (reader, window) = ahead
+            .await
+            .map_err(|e| StoreError::System(format!("a reader: {e}")))?;
+        let window = window.inspect_err(|error| tracing::error!(%error, "a download broke off"))?;
+        *self = Self::Ahead(read_ahead(reader));
+        Ok(window)
+    }
 }
 
 fn read_ahead(mut reader: BlobReader) -> Option<Ahead> {
@@ -297,31 +331,26 @@ fn read_ahead(mut reader: BlobReader) -> Option<Ahead> {
     }))
 }
 
-/// All windows, one read ahead. An error ends the stream, and with it the connection: a client
-/// that counts bytes notices, and nothing wrong was sent.
+/// All windows. An error ends the stream, and with it the connection: a client that counts bytes
+/// notices, and nothing wrong was sent.
 fn windows(
     reader: BlobReader,
     first: Vec<Bytes>,
 ) -> impl futures_util::Stream<Item = Result<Bytes, StoreError>> + Send + Sync + 'static {
     let sending = Sending {
         window: first.into_iter(),
-        ahead: read_ahead(reader),
+        rest: Rest::Near(reader),
     };
     stream::try_unfold(sending, |mut sending| async move {
         loop {
             if let Some(bytes) = sending.window.next() {
                 return Ok(Some((bytes, sending)));
             }
-            let Some(ahead) = sending.ahead.take() else {
+            let window = sending.rest.next().await?;
+            if window.is_empty() {
                 return Ok(None);
-            };
-            let (reader, window) = ahead
-                .await
-                .map_err(|e| StoreError::System(format!("a reader: {e}")))?;
-            sending.window = window
-                .inspect_err(|error| tracing::error!(%error, "a download broke off"))?
-                .into_iter();
-            sending.ahead = read_ahead(reader);
+            }
+            sending.window = window.into_iter();
         }
     })
 }

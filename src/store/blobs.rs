@@ -15,6 +15,8 @@ use crate::metrics;
 
 /// Bytes handed out at once, about.
 const WINDOW_BYTES: u64 = 1 << 20;
+/// So much is handed out at once where it is checked: half of what a processor has for itself.
+const NEAR_BYTES: u64 = 256 << 10;
 /// So much is copied out of the page cache at once, rather than mapped and held until it is sent.
 const COPIED_BYTES: u64 = 16 << 10;
 /// Pieces in a window at most.
@@ -153,13 +155,29 @@ impl BlobReader {
         for run in runs {
             self.read_run(&run, &mut window)?;
         }
-        let keep = |bytes| {
-            Bytes::from_owner(Kept {
-                bytes,
-                _pins: self.pins.clone(),
-            })
-        };
-        Ok(window.into_iter().map(keep).collect())
+        Ok(window.into_iter().map(|bytes| self.keep(bytes)).collect())
+    }
+
+    /// The next stretch, a quarter of a mebibyte, if nothing has to be waited for: what is checked is then
+    /// still near the processor that sends it. `None` says nothing of the reason: [`Self::next_window`] does.
+    pub fn next_window_now(&mut self) -> Option<Vec<Bytes>> {
+        let mut at = self.at;
+        let goal = self.end.min(at.saturating_add(NEAR_BYTES));
+        let (core, pieces) = (&self.core, &mut self.pieces);
+        let runs = runs(&mut at, goal..self.end, |at| pieces.at_now(core, at)).ok()?;
+        let view = core.pack.view();
+        let window = runs.iter().map(|run| {
+            let bytes = view.read_now(run.offset, to_usize(run.len))?;
+            run.fits(&bytes).then(|| self.keep(run.wanted(&bytes)))
+        });
+        let window: Option<Vec<Bytes>> = window.collect();
+        self.at = window.as_ref().map_or(self.at, |_| at);
+        window
+    }
+
+    fn keep(&self, bytes: Bytes) -> Bytes {
+        let _pins = self.pins.clone();
+        Bytes::from_owner(Kept { bytes, _pins })
     }
 
     /// Reads and checks a run; as one slice, unless something in it is damaged.

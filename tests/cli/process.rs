@@ -34,10 +34,15 @@ impl Folder {
         self.file("packhold.pack.index")
     }
 
-    /// The binary with these arguments, and none of the variables that it reads.
+    /// The binary with these arguments, and none of the variables that it reads. It is at home here:
+    /// what the user who runs the tests has there is not looked at.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_packhold"));
         command.args(args).current_dir(self.0.path());
+        command.env("HOME", self.0.path());
+        for name in ["NETRC", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PACKHOLD_") {
