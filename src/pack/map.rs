@@ -44,8 +44,10 @@ impl Area {
     /// Whether all pages of a stretch, which is inside the area, are in memory.
     fn is_resident(&self, start: usize, len: usize) -> bool {
         let page_bytes = rustix::param::page_size();
-        let first = start / page_bytes * page_bytes;
-        let len = start.saturating_sub(first).saturating_add(len);
+        // Sizes of pages are powers of two.
+        let within = start & page_bytes.wrapping_sub(1);
+        let first = start.saturating_sub(within);
+        let len = len.saturating_add(within);
         let mut pages = vec![0_u8; len.div_ceil(page_bytes)];
         let address = self.map.as_ptr().wrapping_add(first);
         // SAFETY: the stretch is inside the map, which lives as long as the area, and there is a byte for

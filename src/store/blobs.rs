@@ -176,8 +176,10 @@ impl BlobReader {
     }
 
     fn keep(&self, bytes: Bytes) -> Bytes {
-        let _pins = self.pins.clone();
-        Bytes::from_owner(Kept { bytes, _pins })
+        Bytes::from_owner(Kept {
+            bytes,
+            _pins: self.pins.clone(),
+        })
     }
 
     /// Reads and checks a run; as one slice, unless something in it is damaged.
