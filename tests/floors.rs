@@ -45,16 +45,18 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 34] = [
+const HOMES: [(&[&str], Place); 33] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
     (&["libc"], Only(&["pack/map.rs"])),
-    (&["mimalloc"], Only(&["main.rs"])),
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
-    (&["indicatif"], Only(&["cli/report.rs", "cli/transfer/"])),
+    (
+        &["indicatif"],
+        Only(&["cli/report.rs", "cli/transfer/", "cli/dedup/"]),
+    ),
     (&["toml", "::"], Only(&["cli/config/file.rs"])),
     (&["listenfd"], Only(&["cli/systemd.rs"])),
     (&["sd_notify"], Only(&["cli/systemd.rs"])),
