@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use crate::service::{Service, call, get};
 use crate::wire::{Answer, Call};
 
-/// What an answer says, but for what is its own: when it was given, and its trace.
+/// What an answer says, but for what is its own: when it was given, and its trace, which a refusal has in
+/// its body, too.
 fn said(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let own = ["date", "x-bkrepo-rid"];
     let mut headers: Vec<_> = answer
@@ -16,7 +17,11 @@ fn said(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
         .filter(|(name, _)| !own.contains(&name.as_str()))
         .collect();
     headers.sort();
-    (answer.status, headers, answer.body.clone())
+    let body = match answer.status {
+        ..400 => answer.body.clone(),
+        _ => Vec::new(),
+    };
+    (answer.status, headers, body)
 }
 
 #[test]
