@@ -45,7 +45,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 33] = [
+const HOMES: [(&[&str], Place); 34] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -53,6 +53,7 @@ const HOMES: [(&[&str], Place); 33] = [
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
+    (&["mimalloc"], Only(&["main.rs"])),
     (
         &["indicatif"],
         Only(&["cli/report.rs", "cli/transfer/", "cli/dedup/"]),

@@ -38,10 +38,7 @@ pub trait Entry: Sized + Copy {
     /// Appends exactly [`ENTRY_BYTES`].
     fn encode_into(&self, out: &mut Vec<u8>);
     /// Reads one entry.
-    ///
-    /// # Errors
-    /// [`FormatError::Truncated`].
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError>;
+    fn decode(bytes: &[u8; ENTRY_BYTES]) -> Self;
 }
 
 /// A leaf entry: one chunk of the file.
@@ -81,16 +78,17 @@ impl Entry for Piece {
         out.put_u16_le(0);
     }
 
-    fn decode(mut bytes: &[u8]) -> Result<Self, FormatError> {
-        Ok(Self {
-            end: bytes.try_get_u64_le()?,
-            pack_offset: bytes.try_get_u64_le()?,
-            stored_len: bytes.try_get_u32_le()?,
-            raw_len: bytes.try_get_u32_le()?,
-            crc32: bytes.try_get_u32_le()?,
-            codec: bytes.try_get_u8()?,
-            kind: bytes.try_get_u8()?,
-        })
+    fn decode(bytes: &[u8; ENTRY_BYTES]) -> Self {
+        let mut bytes = bytes.as_slice();
+        Self {
+            end: bytes.get_u64_le(),
+            pack_offset: bytes.get_u64_le(),
+            stored_len: bytes.get_u32_le(),
+            raw_len: bytes.get_u32_le(),
+            crc32: bytes.get_u32_le(),
+            codec: bytes.get_u8(),
+            kind: bytes.get_u8(),
+        }
     }
 }
 
@@ -122,13 +120,14 @@ impl Entry for Child {
         out.put_u32_le(0);
     }
 
-    fn decode(mut bytes: &[u8]) -> Result<Self, FormatError> {
-        Ok(Self {
-            end: bytes.try_get_u64_le()?,
-            leaf_offset: bytes.try_get_u64_le()?,
-            leaf_tag: bytes.try_get_u64_le()?,
-            leaf_entries: bytes.try_get_u32_le()?,
-        })
+    fn decode(bytes: &[u8; ENTRY_BYTES]) -> Self {
+        let mut bytes = bytes.as_slice();
+        Self {
+            end: bytes.get_u64_le(),
+            leaf_offset: bytes.get_u64_le(),
+            leaf_tag: bytes.get_u64_le(),
+            leaf_entries: bytes.get_u32_le(),
+        }
     }
 }
 
@@ -272,10 +271,8 @@ pub fn decode_page<E: Entry>(
     {
         return Err(invalid("its length is not that of its entries"));
     }
-    let list = rest
-        .chunks_exact(ENTRY_BYTES)
-        .map(E::decode)
-        .collect::<Result<Vec<E>, _>>()?;
+    let (list, _) = rest.as_chunks();
+    let list: Vec<E> = list.iter().map(E::decode).collect();
     let mut last = base;
     for entry in &list {
         if entry.end() <= last {

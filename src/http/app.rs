@@ -32,6 +32,9 @@ const MEASURED_AT_ONCE: usize = 2;
 /// Searches made at once, and pages of folders; each may take some 100 MiB.
 const LISTED_AT_ONCE: usize = 4;
 
+/// Short uploads worked on at once, for each processor: one of two may wait for the disk.
+const SHORT_UPLOADS: usize = 2;
+
 /// A panic makes the index doubtful once in so long.
 const BETWEEN_DOUBTS: Duration = Duration::from_mins(10);
 
@@ -132,6 +135,8 @@ pub struct Shared {
     /// What repositories with a quota hold.
     pub(super) usage: Usage,
     pub(super) measuring: Arc<Semaphore>,
+    /// Turns of short uploads: more threads at once than there are processors only get into each other's way.
+    pub(super) short_uploads: Arc<Semaphore>,
     /// The memory of JSON documents in requests.
     pub(super) documents: Budget,
     /// The memory of long answers.
@@ -173,6 +178,7 @@ impl App {
             searching: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
             listing: Arc::new(Semaphore::new(LISTED_AT_ONCE)),
             measuring: Arc::new(Semaphore::new(MEASURED_AT_ONCE)),
+            short_uploads: Arc::new(Semaphore::new(short_uploads())),
             to_sweep: Notify::new(),
             hot: Hot::default(),
             doubted: Mutex::new(None),
@@ -180,6 +186,10 @@ impl App {
         };
         Ok(Shared::with(&Arc::new(shared), store))
     }
+}
+
+fn short_uploads() -> usize {
+    SHORT_UPLOADS * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 impl Shared {

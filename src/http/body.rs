@@ -20,6 +20,8 @@ use crate::store::{Budget, Grant, Ingest, Store, StoreError};
 const BATCH_BYTES: usize = 1 << 20;
 /// A batch that needed a grant goes to work after this time, whatever its size.
 const MAX_WAIT: Duration = Duration::from_millis(250);
+/// A short body is waited for this long before its upload begins without it.
+const SHORT_WAIT: Duration = Duration::from_millis(5);
 /// Memory for a document is taken in steps of this.
 const DOCUMENT_STEP_BYTES: usize = 16 << 10;
 /// How much of a refused body is read and dropped before the connection closes.
@@ -187,7 +189,38 @@ fn joined<T>(
     result.unwrap_or_else(|error| Err(StoreError::System(format!("an upload worker: {error}"))))
 }
 
-/// The whole of a short body. Its memory is given back when the last slice of it is dropped.
+/// The whole of a body that is said to have `size` bytes, if they are no more than `most` and come at once. What
+/// came of another is put back.
+///
+/// # Errors
+/// What the body breaks off with.
+pub async fn short(
+    body: &mut Body,
+    size: Option<u64>,
+    most: usize,
+) -> Result<Option<Bytes>, ApiError> {
+    if size.is_none_or(|size| size > most as u64) {
+        return Ok(None);
+    }
+    let mut bytes = BytesMut::new();
+    let read = async {
+        while let Some(part) = body.next().await {
+            bytes.extend_from_slice(&part?);
+        }
+        Ok(())
+    };
+    let whole = tokio::time::timeout(SHORT_WAIT, read).await;
+    let bytes = bytes.freeze();
+    match whole {
+        Ok(whole) => whole.map(|()| Some(bytes)),
+        Err(_late) => {
+            body.put_back(bytes);
+            Ok(None)
+        }
+    }
+}
+
+/// The whole of a document. Its memory is given back when the last slice of it is dropped.
 ///
 /// # Errors
 /// [`ApiError::TooLong`] beyond `limit_bytes`; [`ApiError::Busy`] when so many others send documents
@@ -237,6 +270,40 @@ pub fn drain(body: Body, most: Drain) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::stream;
+
+    fn body(parts: [&'static str; 2]) -> Body {
+        Body::new(stream::iter(parts.map(|part| Ok(Bytes::from(part)))))
+    }
+
+    #[tokio::test]
+    async fn a_short_body_is_taken_whole_if_it_is_there() {
+        let mut there = body(["ab", "cd"]);
+        let whole = short(&mut there, Some(4), 4).await.unwrap();
+        assert_eq!(whole.unwrap(), "abcd");
+        assert_eq!(there.received_bytes(), 4);
+        for (size, most) in [(None, 4), (Some(4), 3)] {
+            let mut other = body(["ab", "cd"]);
+            assert_eq!(short(&mut other, size, most).await.unwrap(), None);
+            assert!(!other.is_begun(), "it is not even asked for");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_of_a_late_body_is_put_back() {
+        let (sender, rest) = tokio::sync::oneshot::channel();
+        let rest = stream::once(async { rest.await.unwrap() });
+        let mut late = Body::new(stream::iter([Ok(Bytes::from("ab"))]).chain(rest));
+        assert_eq!(short(&mut late, Some(4), 4).await.unwrap(), None);
+        assert_eq!(late.received_bytes(), 0);
+        sender.send(Ok(Bytes::from("cd"))).unwrap();
+        let mut all = Vec::new();
+        while let Some(part) = late.next().await {
+            all.extend_from_slice(&part.unwrap());
+        }
+        assert_eq!(all, b"abcd");
+        assert_eq!(late.received_bytes(), 4);
+    }
 
     #[test]
     fn without_budget_a_batch_is_full_at_its_share() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::sync::oneshot;
 use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
@@ -9,7 +11,7 @@ use super::app::{App, blocking, commit, waiting};
 use super::archive;
 use super::auth::{authenticate, authorize, may_create};
 use super::blocks;
-use super::body::receive;
+use super::body::{receive, short};
 use super::conditional::{self, Outcome, Validators};
 use super::download::{Prepared, prepare};
 use super::error::ApiError;
@@ -17,7 +19,7 @@ use super::folder;
 use super::node_view::with_file;
 use super::params;
 use super::quota::within;
-use super::request::{Body, Request};
+use super::request::{Body, Request, sends_unasked};
 use super::view::{Nothing, success};
 use crate::domain::auth::{Action, Principal};
 use crate::domain::nodes;
@@ -91,8 +93,17 @@ async fn take_in(
     let upload = upload(app, request, address, &principal)?;
     let size = request.content_length();
     let repo = upload.address.at(NodePath::default());
+    if sends_unasked(&request.headers)
+        && let Some(bytes) = short(body, size, app.store.largest_chunk()).await?
+    {
+        return within(app, &repo, || {
+            at_once(app, upload.clone(), principal.clone(), bytes.clone())
+        })
+        .await;
+    }
     let begun = within(app, &repo, || {
-        begin(app, upload.clone(), principal.clone(), size)
+        let (app, upload, principal) = (Arc::clone(app), upload.clone(), principal.clone());
+        blocking(move || begin(&app, upload, &principal, size))
     });
     let (upload, ingest, quota) = begun.await?;
     app.config.limits.cap(body, 0);
@@ -115,30 +126,64 @@ async fn take_in(
     .await
 }
 
+/// A whole upload in one turn of a thread: every other costs a short one more than its work.
+async fn at_once(
+    app: &Arc<App>,
+    upload: Upload,
+    principal: Principal,
+    bytes: Bytes,
+) -> Result<Stored, ApiError> {
+    // It is never closed.
+    let turn = Arc::clone(&app.short_uploads).acquire_owned().await;
+    let (sender, receiver) = oneshot::channel();
+    let app = Arc::clone(app);
+    let work = move || {
+        let _turn = turn;
+        let size = bytes.len() as u64;
+        let ingested =
+            begin(&app, upload, &principal, Some(size)).and_then(|(upload, mut ingest, quota)| {
+                if let Some(excess) = quota.filter(|excess| size > excess.growth_bytes) {
+                    return Err(DomainError::Quota(excess).into());
+                }
+                ingest.push(&bytes)?;
+                Ok((upload, ingest.finish()?))
+            });
+        // Nobody listens when the client has gone; what was done is done all the same.
+        match ingested {
+            Ok((upload, ingested)) => {
+                domain::finish(&app.store, &app.usage, upload, ingested, move |stored| {
+                    let _listener = sender.send(stored.map_err(ApiError::from));
+                });
+            }
+            Err(error) => {
+                let _listener = sender.send(Err(error));
+            }
+        }
+    };
+    drop(tokio::task::spawn_blocking(work));
+    receiver.await.unwrap_or(Err(ApiError::Panicked))
+}
+
 /// What can be said of an upload before its bytes come; it is then ready to take them in. Besides,
 /// what they come to at most in a repository with a quota.
-async fn begin(
-    app: &Arc<App>,
+fn begin(
+    app: &App,
     mut upload: Upload,
-    principal: Principal,
+    principal: &Principal,
     size: Option<u64>,
 ) -> Result<(Upload, Ingest, Option<Excess>), ApiError> {
-    let app = Arc::clone(app);
-    blocking(move || {
-        let quota = {
-            let (rows, now_ms) = (app.store.rows()?, app.store.now_ms());
-            authorize(&rows, &principal, Action::Write, &upload.address)?;
-            upload.may_create = may_create(&app, &rows, &principal, &upload.address)?;
-            app.config.limits.admit(size)?;
-            domain::check(&rows, &upload, now_ms)?;
-            app.usage
-                .check(&rows, &upload.address, size.unwrap_or(0), now_ms)?;
-            app.usage.most(&rows, &upload.address, now_ms)?
-        };
-        let ingest = domain::begin(&app.store, &upload, size)?;
-        Ok((upload, ingest, quota))
-    })
-    .await
+    let quota = {
+        let (rows, now_ms) = (app.store.rows()?, app.store.now_ms());
+        authorize(&rows, principal, Action::Write, &upload.address)?;
+        upload.may_create = may_create(app, &rows, principal, &upload.address)?;
+        app.config.limits.admit(size)?;
+        domain::check(&rows, &upload, now_ms)?;
+        app.usage
+            .check(&rows, &upload.address, size.unwrap_or(0), now_ms)?;
+        app.usage.most(&rows, &upload.address, now_ms)?
+    };
+    let ingest = domain::begin(&app.store, &upload, size)?;
+    Ok((upload, ingest, quota))
 }
 
 /// The digests that the headers declare.

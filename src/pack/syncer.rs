@@ -1,13 +1,15 @@
-//! The one thread that syncs the pack.
+//! The one place where the pack is synced.
 //!
-//! A write-back error is reported to only one of several threads that sync, and after it the pages
-//! count as clean: so every sync is made here, the first failure poisons the pack before anybody
-//! who waits is told anything good, and no sync is ever tried again.
+//! A write-back error is reported to only one of several that sync, and after it the pages count as
+//! clean: so every sync is made here, one at a time, the first failure poisons the pack before anybody
+//! who waits is told anything good, and no sync is ever tried again. Who waits for a sync while none
+//! runs makes it: handing it to a thread costs two wake-ups, which take as long as a fast disk. A thread
+//! of its own makes those that nobody waits for.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::PackError;
 use super::sink::Sink;
@@ -26,13 +28,16 @@ struct State {
     asked: u64,
     /// Those of them that were made.
     served: u64,
+    /// A sync is running.
+    syncing: bool,
     poison: Option<String>,
     stop: bool,
 }
 
 struct Shared {
+    sink: Arc<dyn Sink>,
     state: Mutex<State>,
-    /// Wakes the syncer.
+    /// Wakes the thread.
     work: Condvar,
     /// Wakes those who wait for it.
     done: Condvar,
@@ -48,6 +53,7 @@ impl Syncer {
     /// Starts the thread; everything below `durable` is durable already.
     pub fn start(sink: Arc<dyn Sink>, durable: u64) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
+            sink,
             state: Mutex::new(State {
                 written: durable,
                 synced: durable,
@@ -60,7 +66,7 @@ impl Syncer {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("packhold-sync".to_owned())
-            .spawn(move || run(&theirs, sink.as_ref()))?;
+            .spawn(move || theirs.run())?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -98,11 +104,8 @@ impl Syncer {
             if state.synced >= upto {
                 return Ok(());
             }
-            if state.wanted < upto {
-                state.wanted = upto;
-            }
-            self.shared.work.notify_one();
-            self.shared.done.wait(&mut state);
+            state.wanted = state.wanted.max(upto);
+            self.shared.sync_or_wait(&mut state);
         }
     }
 
@@ -121,8 +124,7 @@ impl Syncer {
             if state.served >= ticket {
                 return Ok(());
             }
-            self.shared.work.notify_one();
-            self.shared.done.wait(&mut state);
+            self.shared.sync_or_wait(&mut state);
         }
     }
 
@@ -139,20 +141,34 @@ impl Syncer {
     }
 }
 
-fn run(shared: &Shared, sink: &dyn Sink) {
-    let mut state = shared.state.lock();
-    loop {
-        if state.stop || state.poison.is_some() {
-            return;
+impl Shared {
+    /// What the thread does.
+    fn run(&self) {
+        let mut state = self.state.lock();
+        while !state.stop && state.poison.is_none() {
+            if state.syncing || state.wanted <= state.synced {
+                self.work.wait(&mut state);
+            } else {
+                self.sync(&mut state);
+            }
         }
-        if state.wanted <= state.synced && state.asked <= state.served {
-            shared.work.wait(&mut state);
-            continue;
+    }
+
+    /// Makes a sync, or waits for the end of the one that is running.
+    fn sync_or_wait(&self, state: &mut MutexGuard<'_, State>) {
+        match state.syncing {
+            true => self.done.wait(state),
+            false => self.sync(state),
         }
+    }
+
+    fn sync(&self, state: &mut MutexGuard<'_, State>) {
+        state.syncing = true;
         // ORDER: the goal is read before the sync begins; what is written during it may be missed.
         let (goal, asked) = (state.written, state.asked);
-        let result = parking_lot::MutexGuard::unlocked(&mut state, || sink.sync());
+        let result = MutexGuard::unlocked(state, || self.sink.sync());
         metrics::SYNCS.add(1);
+        state.syncing = false;
         match result {
             Ok(()) => {
                 state.synced = state.synced.max(goal);
@@ -164,7 +180,11 @@ fn run(shared: &Shared, sink: &dyn Sink) {
                 state.poison.get_or_insert(reason);
             }
         }
-        shared.done.notify_all();
+        self.done.notify_all();
+        if state.wanted > state.synced {
+            // Who asked meanwhile may not wait for it.
+            self.work.notify_one();
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use crate::format::manifest::{Child, Entry, Page, Piece, decode_page, page_count
 use crate::format::meta::ManifestRef;
 use crate::format::record::FRAME_BYTES;
 
+/// Pages of a list read where the wanted one should be, before what is left is halved.
+const GUESSES: u32 = 4;
+
 /// How pages are read.
 pub(super) struct Reading<'c> {
     core: &'c Core,
@@ -131,16 +134,26 @@ impl List {
         at: u64,
     ) -> Result<(u32, Page<E>), StoreError> {
         let (mut low, mut high) = (0, self.pages());
+        let (mut guess, mut guesses) = (high / 2, 0);
         while low < high {
-            let middle = low + (high - low) / 2;
-            let page = self.page_by::<E>(reading, middle)?;
-            if at < page.base {
-                high = middle;
+            let page = self.page_by::<E>(reading, guess)?;
+            // All pages hold as many entries, of much the same length: one tells how far off the wanted is.
+            let width = (page.end() - page.base).max(1);
+            let next = if at < page.base {
+                high = guess;
+                u64::from(guess).saturating_sub((page.base - at).div_ceil(width))
             } else if at >= page.end() {
-                low = middle + 1;
+                low = guess + 1;
+                u64::from(low) + (at - page.end()) / width
             } else {
-                return Ok((middle, page));
+                return Ok((guess, page));
+            };
+            guesses += 1;
+            guess = match guesses < GUESSES {
+                true => u32::try_from(next).map_or(high, |next| next.clamp(low, high)),
+                false => low + (high - low) / 2,
             }
+            .min(high.saturating_sub(1));
         }
         Err(StoreError::Damaged {
             offset: self.offset(),

@@ -1,5 +1,7 @@
 //! `PUT`: what is stored, what is answered, what is refused.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::noise::noise;
@@ -275,6 +277,49 @@ fn an_empty_body_is_a_file() {
         service.assert_file(path, b"");
         assert_eq!(service.get(path).header("Content-Length"), Some("0"));
     }
+}
+
+#[test]
+fn a_short_body_may_come_slowly() {
+    let service = Service::open();
+    let body = noise(3, 1000);
+    let mut wire = service.connect();
+    wire.write(&put("/f").header("Content-Length", "1000").head())
+        .expect("the server reads");
+    for part in body.chunks(400) {
+        // Longer than a short body is awaited.
+        std::thread::sleep(Duration::from_millis(20));
+        wire.write(part).expect("the server reads");
+    }
+    assert_eq!(wire.answer("PUT").expect("an answer").verdict(), (200, 0));
+    service.assert_file("/f", &body);
+}
+
+#[test]
+fn a_short_body_that_breaks_off_leaves_nothing() {
+    let service = Service::open();
+    for sent in [0, 1, 999] {
+        let mut wire = service.connect();
+        wire.write(&put("/f").header("Content-Length", "1000").head())
+            .expect("the server reads");
+        wire.write(&noise(3, sent)).expect("the server reads");
+        drop(wire);
+    }
+    // Others are served, and what broke off is never seen.
+    service.store("/g", DIGITS);
+    assert_eq!(service.get("/f").status, 404);
+}
+
+#[test]
+fn a_refusal_needs_no_short_body() {
+    let service = Service::open();
+    service.store("/f", DIGITS);
+    let mut wire = service.connect();
+    wire.write(&put("/f").header("Content-Length", "9").head())
+        .expect("the server reads");
+    let refused = wire.answer("PUT").expect("an answer before the body");
+    assert_eq!(refused.verdict(), (400, 251_012));
+    service.assert_file("/f", DIGITS);
 }
 
 #[test]

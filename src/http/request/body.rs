@@ -124,6 +124,13 @@ impl Body {
         self.received_bytes = 0;
     }
 
+    /// Puts bytes back in front of the rest that were read of it before.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.received_bytes -= bytes.len() as u64;
+        let rest = std::mem::replace(&mut self.bytes, Box::pin(stream::empty()));
+        self.bytes = Box::pin(stream::iter([Ok(bytes)]).chain(rest));
+    }
+
     /// Bytes that came so far.
     pub fn received_bytes(&self) -> u64 {
         self.received_bytes
