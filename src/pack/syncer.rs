@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -151,8 +152,10 @@ fn run(shared: &Shared, sink: &dyn Sink) {
         }
         // ORDER: the goal is read before the sync begins; what is written during it may be missed.
         let (goal, asked) = (state.written, state.asked);
+        let began = Instant::now();
         let result = parking_lot::MutexGuard::unlocked(&mut state, || sink.sync());
         metrics::SYNCS.add(1);
+        metrics::SYNC_DURATION.observe(began.elapsed());
         match result {
             Ok(()) => {
                 state.synced = state.synced.max(goal);
