@@ -4,7 +4,7 @@
 //!
 //! | floor | module | what it is |
 //! |---|---|---|
-//! | 0 | [`digest`], [`metrics`] | leaves: whole-file digests, counters |
+//! | 0 | [`digest`], [`metrics`], [`doc`] | leaves: whole-file digests, counters, the guide |
 //! | 1 | [`mod@format`] | bytes ⇄ values of the pack file; no I/O, clock or locks |
 //! | 2 | [`pack`] | the file: append, sync, map, open |
 //! | 2 | [`index`] | the derived redb index; may not see `pack` |
@@ -17,6 +17,7 @@
 pub mod cli;
 pub mod client;
 pub mod digest;
+pub mod doc;
 pub mod domain;
 pub mod format;
 pub mod http;

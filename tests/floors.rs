@@ -18,8 +18,9 @@ use tokens::{Token, tokens};
 
 /// The floor of every top-level module. A module may refer to itself and to lower floors, and so never
 /// to a sibling on its own floor: `pack` and `index` do not see each other.
-const FLOORS: [(&str, u8); 10] = [
+const FLOORS: [(&str, u8); 11] = [
     ("digest", 0),
+    ("doc", 0),
     ("metrics", 0),
     ("format", 1),
     ("pack", 2),
@@ -45,7 +46,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 34] = [
+const HOMES: [(&[&str], Place); 37] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -95,7 +96,17 @@ const HOMES: [(&[&str], Place); 34] = [
     (&["tokio_rustls"], Only(&["http/tls.rs"])),
     (&["socket2"], Only(&["http/connections/watched.rs"])),
     (&["StatusCode"], Only(&["http/", "client/server.rs"])),
-    (&["ureq"], Only(&["client/server.rs"])),
+    // What is sent to a collector goes its own way: the feature may be off.
+    (&["ureq"], Only(&["client/server.rs", "cli/otel.rs"])),
+    (
+        &["opentelemetry", "::"],
+        Only(&["http/timing/span.rs", "cli/otel.rs"]),
+    ),
+    (
+        &["tracing_opentelemetry"],
+        Only(&["http/timing/span.rs", "cli/otel.rs"]),
+    ),
+    (&["procfs"], Only(&["http/measure/process.rs"])),
     (&["async"], HTTP_AND_ABOVE),
     (&["tokio"], HTTP_AND_ABOVE),
     // Every clock: `SystemTime::now`, `Instant::now`, and those of other packages.

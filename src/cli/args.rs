@@ -114,6 +114,12 @@ pub enum Command {
     /// Check the config file, or show where every setting comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the guide, or another page: how to deploy, secure, back up, watch and recover.
+    Doc {
+        /// Which page.
+        #[arg(default_value = "guide")]
+        page: Page,
+    },
     /// Print what makes a shell complete these arguments.
     Completions {
         /// The shell.
@@ -145,6 +151,17 @@ pub enum ConfigCommand {
         )]
         command: Vec<std::ffi::OsString>,
     },
+}
+
+/// A page of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// How to deploy, secure, back up, watch, grow, upgrade, reclaim and recover.
+    Guide,
+    /// The API, with a curl line for every call.
+    Api,
+    /// Whether one wants something else.
+    Comparison,
 }
 
 /// The store of a command.
@@ -218,6 +235,14 @@ pub struct Serve {
     /// What clients may take.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Warn of requests that take so long, with where the time went: like 1s or 500ms, or off. The time
+    /// that a client takes to send does not count.
+    #[arg(long, env = "PACKHOLD_SLOW_REQUEST", value_name = "PERIOD", default_value = "off", value_parser = verify::short_period)]
+    pub slow_request: Period,
+    /// Send traces of requests to this collector (OTLP over HTTP), like <http://127.0.0.1:4318>.
+    #[cfg(feature = "otel")]
+    #[arg(long, env = "PACKHOLD_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// What the audit trail has: log lines with the target `audit`, whatever else is logged.
     #[arg(long, env = "PACKHOLD_AUDIT", default_value = "changes")]
     pub audit: AuditArg,
@@ -287,6 +312,12 @@ pub struct Stats {
     /// Where the store is, and how the answer looks.
     #[command(flatten)]
     pub at: At,
+    /// Also tell what each repository holds, what they share, and how large chunks are.
+    #[arg(long)]
+    pub dedup: bool,
+    /// Write that as one page with plots, which needs nothing beside it.
+    #[arg(long, value_name = "OUT")]
+    pub html: Option<PathBuf>,
 }
 
 /// `packhold gc`.

@@ -9,6 +9,8 @@ mod dedup;
 mod descriptors;
 mod gc;
 mod heal;
+#[cfg(feature = "otel")]
+mod otel;
 mod reindex;
 mod remote;
 mod report;
@@ -98,7 +100,7 @@ pub fn main() -> ExitCode {
             return error.exit();
         }
     };
-    report::start_logging(&args);
+    let _logging = report::start_logging(&args);
     let result = match args.command {
         Command::Serve(args) => serve::run(&args),
         Command::Stats(args) => stats::run(&args),
@@ -123,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Token(command) => accounts::token(&command),
         Command::Key(command) => accounts::key(&command),
         Command::Config(command) => config::run(&command),
+        Command::Doc { page } => report::print_page(page),
         Command::Completions { shell } => config::completions(shell),
         Command::Man { dir } => config::man(dir.as_deref()),
     };

@@ -92,6 +92,7 @@ pub fn run(args: &args::Serve) -> Result<ExitCode, CliError> {
             AuditArg::Changes => Audit::Changes,
             AuditArg::Reads => Audit::Reads,
         },
+        slow_request: args.slow_request.0,
         connections: descriptors::within(args.connections.limits()),
         pack: Some(args.store.store.clone()),
         tls: tls.clone(),

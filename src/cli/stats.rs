@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::CliError;
 use super::args;
+use super::dedup;
 use super::remote::{Method, ask};
 use super::report::{bytes, print_json};
 use super::serve::options;
@@ -11,18 +12,39 @@ use crate::store::{Access, Stats, Store};
 
 /// Runs the command.
 pub fn run(args: &args::Stats) -> Result<ExitCode, CliError> {
+    let dedups = args.dedup || args.html.is_some();
     let stats: Stats = match &args.at.remote.server {
-        Some(server) => ask(&args.at.remote, server, Method::Get, "/packhold/stats")?,
+        Some(server) => {
+            let path = match dedups {
+                true => "/packhold/stats?dedup=true",
+                false => "/packhold/stats",
+            };
+            ask(&args.at.remote, server, Method::Get, path)?
+        }
         None => {
             let options = options(&args.at.store, Access::ReadOnly);
             let store = Store::open(&args.at.store.store, options)?;
-            store.stats()?
+            let mut stats = store.stats()?;
+            if dedups {
+                stats.dedup = Some(store.shares()?);
+            }
+            stats
         }
     };
     if args.at.json {
         print_json(&stats);
     } else {
         print(&stats);
+        if let Some(shares) = &stats.dedup {
+            dedup::print_shares(shares);
+        }
+    }
+    if let Some(out) = &args.html {
+        let shares = stats.dedup.as_ref().ok_or_else(|| {
+            CliError::Usage("the server is older than this program, and does not tell".to_owned())
+        })?;
+        let page = dedup::page_of_shares(shares);
+        std::fs::write(out, page).map_err(CliError::io(format!("writing {}", out.display())))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,8 @@ use super::route::{Answering, Route, pattern_of};
 use super::temporary::{self, Form};
 use super::users::{self, Place};
 use super::{
-    access, batch, blocks, compact, gc, generic, heal, openapi, ops, pack, projects, repos, verify,
+    access, batch, blocks, compact, gc, generic, heal, measure, openapi, ops, pack, projects,
+    repos, verify,
 };
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
@@ -316,7 +317,7 @@ pub const ROUTES: &[Route] = table! {
         GET => { let at = request.place()?; gc::would_free(app, request, at).await };
     }
     path "/metrics" {
-        GET => ops::metrics(app, request).await;
+        GET => measure::metrics(app, request).await;
     }
     path "/healthz" {
         GET | HEAD => Ok(ops::healthy());

@@ -4,11 +4,12 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tracing::Span;
 
 use super::audit::Audit;
 use super::auth::{LONG_BODIES, Lanes};
@@ -18,6 +19,7 @@ use super::error::ApiError;
 use super::hot::Hot;
 use super::limits::Limits;
 use super::rate::Rate;
+use super::timing::{self, Phase};
 use super::tls::Tls;
 use crate::domain::DomainError;
 use crate::domain::auth::{self, Failures, Passwords, Replays};
@@ -69,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is written to the audit trail.
     pub audit: Audit,
+    /// Requests that take so long are told of, with where the time went.
+    pub slow_request: Option<Duration>,
     /// What connections may cost.
     pub connections: connections::Limits,
     /// The file that the pack of the store is, for who wants to put another in its place.
@@ -94,6 +98,7 @@ impl Default for Config {
             failed_logins: auth::Limits::default(),
             limits: Limits::default(),
             audit: Audit::default(),
+            slow_request: None,
             connections: connections::Limits::default(),
             pack: None,
             tls: None,
@@ -151,6 +156,8 @@ pub struct Shared {
     pub(super) hot: Hot,
     /// When a panic last made the index doubtful.
     pub(super) doubted: Mutex<Option<Instant>>,
+    /// When the service began, Unix seconds.
+    pub(super) began_s: u64,
     /// The service ends: who waits for something to come waits no longer.
     pub(super) is_ending: AtomicBool,
 }
@@ -182,6 +189,9 @@ impl App {
             to_sweep: Notify::new(),
             hot: Hot::default(),
             doubted: Mutex::new(None),
+            began_s: SystemTime::UNIX_EPOCH
+                .elapsed()
+                .map_or(0, |since| since.as_secs()),
             is_ending: AtomicBool::new(false),
         };
         Ok(Shared::with(&Arc::new(shared), store))
@@ -246,12 +256,20 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let (sender, receiver) = oneshot::channel();
     // Boxed: every kind of task is thousands of lines of machine code.
+    let (span, asked) = (Span::current(), Instant::now());
     let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        let turn = asked.elapsed();
+        let result = span.in_scope(work);
         // Nobody listens when the client has gone; what was done is done all the same.
-        let _listener = sender.send(work());
+        let _listener = sender.send((turn, result));
     });
     drop(tokio::task::spawn_blocking(work));
-    receiver.await.unwrap_or(Err(ApiError::Panicked))
+    let (turn, result) = receiver
+        .await
+        .unwrap_or((Duration::ZERO, Err(ApiError::Panicked)));
+    timing::add(Phase::Turn, turn);
+    timing::add(Phase::Work, asked.elapsed().saturating_sub(turn));
+    result
 }
 
 /// Hears what became of a change.
@@ -265,12 +283,43 @@ pub(super) fn waiting<T: Send + 'static>() -> (Done<T>, impl Future<Output = Res
         let _listener = sender.send(result);
     });
     let outcome = async move {
-        match receiver.await {
+        match timing::phase(Phase::Commit, receiver).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(StoreError::Closed.into()),
         }
     };
     (done, outcome)
+}
+
+/// Like [`blocking`], for work that ends in a change, which what it gives submits: one waits for the change alone,
+/// and not for the thread before it.
+pub(super) async fn blocking_commit<T: Send + 'static, S: FnOnce(Done<T>)>(
+    work: impl FnOnce() -> Result<S, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    let (span, asked) = (Span::current(), Instant::now());
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        let turn = asked.elapsed();
+        let worked = span.in_scope(work);
+        let times = (turn, asked.elapsed().saturating_sub(turn));
+        // Nobody listens when the client has gone; what was done is done all the same.
+        match worked {
+            Ok(submit) => submit(Box::new(move |result| {
+                let _listener = sender.send((times, result.map_err(ApiError::from)));
+            })),
+            Err(error) => {
+                let _listener = sender.send((times, Err(error)));
+            }
+        }
+    });
+    drop(tokio::task::spawn_blocking(work));
+    let ((turn, work), result) = receiver
+        .await
+        .unwrap_or((Default::default(), Err(ApiError::Panicked)));
+    timing::add(Phase::Turn, turn);
+    timing::add(Phase::Work, work);
+    timing::add(Phase::Commit, asked.elapsed().saturating_sub(turn + work));
+    result
 }
 
 /// Makes a change, decided by `check` on the rows that it is made on, and waits until it is durable.
@@ -291,7 +340,7 @@ pub(super) async fn in_turn<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     // It is never closed.
-    let turn = Arc::clone(turns).acquire_owned().await;
+    let turn = timing::phase(Phase::Turn, Arc::clone(turns).acquire_owned()).await;
     blocking(move || {
         let _turn = turn;
         work()

@@ -182,6 +182,11 @@ impl Trail {
         self.note.clone()
     }
 
+    /// What is done, in one word of [`ACTIONS`].
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+
     /// Whether somebody only looks whether the service is well.
     pub fn is_health(&self) -> bool {
         self.action == HEALTH
@@ -251,6 +256,30 @@ fn shown(text: &str) -> Cow<'_, str> {
 }
 
 const HEALTH: &str = "health";
+/// All actions: those that `action` gives.
+pub const ACTIONS: [&str; 21] = [
+    HEALTH,
+    "download",
+    "read",
+    "search",
+    "preflight",
+    "backup",
+    "blocks-begin",
+    "blocks-complete",
+    "blocks-abort",
+    "share",
+    "upload",
+    "mkdir",
+    "rename",
+    "move",
+    "copy",
+    "metadata",
+    "user",
+    "grant",
+    "delete",
+    "put",
+    "post",
+];
 /// Actions that change nothing.
 const READS: [&str; 5] = [HEALTH, "download", "read", "search", "preflight"];
 
@@ -356,6 +385,7 @@ mod tests {
             (get, "/nowhere", "read"),
         ] {
             assert_eq!(what(method, path), action, "{method} {path}");
+            assert!(ACTIONS.contains(&action), "{action}");
         }
     }
 

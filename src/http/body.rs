@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::request::Body;
+use super::timing::{self, Phase};
 use crate::store::{Budget, Grant, Ingest, Store, StoreError};
 
 /// A batch goes to work when it is this large.
@@ -131,6 +132,16 @@ fn work(mut ingest: Ingest, bytes: Bytes) -> Work {
 /// # Errors
 /// What the body breaks off with; what the store says.
 pub async fn receive<T: Send + 'static>(
+    store: &Store,
+    ingest: Ingest,
+    body: &mut (impl Stream<Item = Result<Bytes, ApiError>> + Unpin + Send),
+    finish: impl FnOnce(Ingest) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    // But for what the client is waited for.
+    timing::phase(Phase::Work, take_in(store, ingest, body, finish)).await
+}
+
+async fn take_in<T: Send + 'static>(
     store: &Store,
     ingest: Ingest,
     body: &mut (impl Stream<Item = Result<Bytes, ApiError>> + Unpin + Send),

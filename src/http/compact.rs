@@ -13,6 +13,7 @@ use super::ops::administrator;
 use super::request::Request;
 use super::view::json;
 use crate::domain::{DomainError, Sweeper};
+use crate::metrics;
 use crate::store::{CompactReport, Store, StoreError};
 
 /// The new pack is tried to be opened so often.
@@ -50,6 +51,7 @@ fn compact(app: &App) -> Result<CompactReport, DomainError> {
         app.current.set(open(&app.store, path)?);
     }
     drop(paused);
+    metrics::COMPACTIONS.add(u64::from(made.is_ok()));
     Ok(made?)
 }
 

@@ -82,6 +82,8 @@ pub async fn background(shared: Arc<Shared>) {
         }
         let done = blocking(move || {
             let would = reclaim(&app.store, true)?;
+            metrics::LIVE_BYTES.set(would.live_bytes);
+            metrics::RECLAIMABLE_BYTES.set(would.freed_bytes);
             match app.config.gc_at.is_reached(&would) {
                 true => Ok(Some(reclaim(&app.store, false)?)),
                 false => Ok(None),

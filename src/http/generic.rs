@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, blocking, commit, waiting};
+use super::app::{App, Done, blocking, blocking_commit, commit, waiting};
 use super::archive;
 use super::auth::{authenticate, authorize, may_create};
 use super::blocks;
@@ -20,6 +19,7 @@ use super::node_view::with_file;
 use super::params;
 use super::quota::within;
 use super::request::{Body, Request, sends_unasked};
+use super::timing::{self, Phase};
 use super::view::{Nothing, success};
 use crate::domain::auth::{Action, Principal};
 use crate::domain::nodes;
@@ -134,34 +134,21 @@ async fn at_once(
     bytes: Bytes,
 ) -> Result<Stored, ApiError> {
     // It is never closed.
-    let turn = Arc::clone(&app.short_uploads).acquire_owned().await;
-    let (sender, receiver) = oneshot::channel();
+    let turns = Arc::clone(&app.short_uploads);
+    let turn = timing::phase(Phase::Turn, turns.acquire_owned()).await;
     let app = Arc::clone(app);
-    let work = move || {
+    blocking_commit(move || {
         let _turn = turn;
         let size = bytes.len() as u64;
-        let ingested =
-            begin(&app, upload, &principal, Some(size)).and_then(|(upload, mut ingest, quota)| {
-                if let Some(excess) = quota.filter(|excess| size > excess.growth_bytes) {
-                    return Err(DomainError::Quota(excess).into());
-                }
-                ingest.push(&bytes)?;
-                Ok((upload, ingest.finish()?))
-            });
-        // Nobody listens when the client has gone; what was done is done all the same.
-        match ingested {
-            Ok((upload, ingested)) => {
-                domain::finish(&app.store, &app.usage, upload, ingested, move |stored| {
-                    let _listener = sender.send(stored.map_err(ApiError::from));
-                });
-            }
-            Err(error) => {
-                let _listener = sender.send(Err(error));
-            }
+        let (upload, mut ingest, quota) = begin(&app, upload, &principal, Some(size))?;
+        if let Some(excess) = quota.filter(|excess| size > excess.growth_bytes) {
+            return Err(DomainError::Quota(excess).into());
         }
-    };
-    drop(tokio::task::spawn_blocking(work));
-    receiver.await.unwrap_or(Err(ApiError::Panicked))
+        ingest.push(&bytes)?;
+        let ingested = ingest.finish()?;
+        Ok(move |done| domain::finish(&app.store, &app.usage, upload, ingested, done))
+    })
+    .await
 }
 
 /// What can be said of an upload before its bytes come; it is then ready to take them in. Besides,

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::Request;
 use parking_lot::Mutex;
@@ -20,6 +21,7 @@ use warp::reply::Response;
 use super::app::{App, Shared};
 use super::audit::Audit;
 use super::download::{Artifact, Asked, Labels, decide, respond};
+use super::measure::{self, Action};
 use super::request::{self, Origin, TraceId};
 use super::routes::restrain;
 use crate::domain::FileEntry;
@@ -118,6 +120,7 @@ impl Shelf {
 
 /// The answer to a request, if it can be given at once.
 pub fn answer<B>(shared: &Arc<Shared>, request: &Request<B>, origin: &Origin) -> Option<Response> {
+    let began = Instant::now();
     if !is_plain(shared, request) {
         return None;
     }
@@ -143,7 +146,8 @@ pub fn answer<B>(shared: &Arc<Shared>, request: &Request<B>, origin: &Origin) ->
     if !may_ask(&app, request, origin) {
         return None;
     }
-    metrics::REQUESTS.add(1);
+    metrics::HOT_ANSWERS.add(1);
+    measure::answered(Action::DOWNLOAD, request.method(), status, began.elapsed());
     let mut response = respond(
         Response::new(bytes.into()),
         &asked,

@@ -1,6 +1,5 @@
-//! `/packhold/*`, `/metrics`, `/healthz`, `/readyz`: operations.
+//! `/packhold/stats`, `/healthz`, `/readyz`: operations.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,9 +10,9 @@ use warp::reply::Response;
 use super::app::{App, blocking};
 use super::auth::{authenticate, require_admin};
 use super::error::ApiError;
+use super::params;
 use super::request::Request;
 use super::view::json;
-use crate::metrics;
 
 /// Refuses who is no administrator.
 ///
@@ -23,34 +22,26 @@ pub async fn administrator(app: &Arc<App>, request: &Request) -> Result<(), ApiE
     require_admin(&authenticate(app, request).await?)
 }
 
-/// `GET /packhold/stats`: the same document as `packhold stats --json`.
+/// `GET /packhold/stats?dedup=true`: the same document as `packhold stats --dedup --json`.
 ///
 /// # Errors
 /// [`ApiError`].
 pub async fn stats(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     administrator(&app, &request).await?;
-    let stats = blocking(move || Ok(app.store.stats()?)).await?;
+    let wants_dedup = params::query_flag(&request.query, "dedup");
+    let stats = blocking(move || {
+        let mut stats = app.store.stats()?;
+        if wants_dedup {
+            stats.dedup = Some(app.store.shares()?);
+        }
+        Ok(stats)
+    });
+    let stats = stats.await?;
     Ok(json(StatusCode::OK, &request.trace, &stats))
 }
 
-/// `GET /metrics`, in Prometheus' text format.
-///
-/// # Errors
-/// [`ApiError`].
-pub async fn metrics(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
-    administrator(&app, &request).await?;
-    let mut text = String::new();
-    for (name, help, value) in metrics::all() {
-        let written = writeln!(
-            text,
-            "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}"
-        );
-        written.map_err(|_| ApiError::Internal("formatting metrics"))?;
-    }
-    Ok(plain(text, "text/plain; version=0.0.4; charset=utf-8"))
-}
-
-fn plain(text: impl Into<Bytes>, kind: &'static str) -> Response {
+/// An answer of plain text.
+pub fn plain(text: impl Into<Bytes>, kind: &'static str) -> Response {
     let mut response = Response::new(text.into().into());
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(CONTENT_TYPE, kind);
@@ -65,11 +56,14 @@ pub fn healthy() -> Response {
     plain("ok\n", PLAIN)
 }
 
-/// `GET /readyz`: the store takes changes.
+/// `GET /readyz`: the store is open, and takes changes, unless it is served for reading only on purpose.
 ///
 /// # Errors
-/// 503 when it does not.
+/// 503 when it does not, with the reason.
 pub fn ready(app: &App) -> Result<Response, ApiError> {
+    if app.store.is_for_reading() {
+        return Ok(plain("ready, for reading only\n", PLAIN));
+    }
     let writable = app.store.writable();
     writable.map_err(|error| crate::store::StoreError::Refused(error.to_string()))?;
     Ok(plain("ready\n", PLAIN))

@@ -5,10 +5,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument;
 use warp::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use warp::http::{HeaderMap, Method};
+use warp::http::{HeaderMap, Method, StatusCode};
+
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -19,8 +21,10 @@ use super::audit::{Outcome, Trail, is_health};
 use super::body::{Drain, drain};
 use super::error::ApiError;
 use super::held::hold;
+use super::measure::{self, Action};
 use super::request::{self, Body, Origin, Request, TraceId};
 use super::route::dispatch;
+use super::timing::{self, Phase, RequestSpan};
 use super::view::failure;
 use super::{auth, cors, ocp};
 use crate::metrics;
@@ -37,15 +41,16 @@ pub fn routes(
         .and(warp::body::stream().map(Body::of))
         .then(
             move |method: Method, path: FullPath, query, headers, origin, body| {
-                let shared = Arc::clone(&shared);
-                async move {
-                    // A probe that waits too long would have a healthy service restarted.
-                    let app = match is_health(&method, path.as_str()) {
-                        true => shared.enter_at_once(),
-                        false => shared.enter().await,
-                    };
-                    answer(app, method, path, query, headers, origin, body).await
-                }
+                let call = Call {
+                    trace: TraceId::fresh(),
+                    method,
+                    path,
+                    query,
+                    headers,
+                    origin,
+                    body,
+                };
+                timing::timed(enter(Arc::clone(&shared), call))
             },
         )
         .recover(broken)
@@ -56,17 +61,44 @@ fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
     warp::query::raw().or_else(|_| async { Ok::<_, Infallible>((String::new(),)) })
 }
 
-async fn answer(
-    app: Arc<App>,
+/// A request, as it came.
+struct Call {
+    trace: TraceId,
     method: Method,
     path: FullPath,
     query: String,
     headers: HeaderMap,
     origin: Option<Origin>,
     body: Body,
-) -> Response {
-    metrics::REQUESTS.add(1);
-    let (trace, started) = (TraceId::fresh(), Instant::now());
+}
+
+async fn enter(shared: Arc<Shared>, call: Call) -> Response {
+    let _running = metrics::RUNNING_REQUESTS.enter();
+    let path = call.path.as_str();
+    let span = RequestSpan::new(&call.trace, &call.method, path, &call.headers);
+    let own = span.clone();
+    let answering = async move {
+        // A probe that waits too long would have a healthy service restarted.
+        let app = match is_health(&call.method, call.path.as_str()) {
+            true => shared.enter_at_once(),
+            false => timing::phase(Phase::Store, shared.enter()).await,
+        };
+        answer(app, call, &own).await
+    };
+    answering.instrument(span.0).await
+}
+
+async fn answer(app: Arc<App>, call: Call, span: &RequestSpan) -> Response {
+    let Call {
+        trace,
+        method,
+        path,
+        query,
+        headers,
+        origin,
+        body,
+    } = call;
+    let started = Instant::now();
     let limits = &app.config.connections;
     let running = origin.as_ref().map(|origin| origin.running.clone());
     let mut body = body
@@ -86,40 +118,25 @@ async fn answer(
         false => app.rate.take(peer, app.store.now_ms()),
     };
     let checked = request::check_head(&headers, limits.header_bytes);
-    let request =
-        checked.and_then(|()| Request::new(&trace, &method, path.as_str(), query, headers));
-    let result = match (tokens.and_then(|tokens| tokens.wait_s), request) {
-        (Some(wait_s), _) => Err(ApiError::TooOften { wait_s }),
-        (None, Ok(request)) if foreign && method == Method::OPTIONS => {
-            Ok(cors::preflight(&request.headers))
-        }
-        (None, Ok(request)) => {
-            let note = trail.note();
-            let mut request = Request {
-                peer,
-                is_secure,
-                note,
-                ..request
-            };
-            match auth::seal(&app, &mut request, &mut body).await {
-                Ok(()) => dispatch(ROUTES, Arc::clone(&app), request, &mut body).await,
-                Err(error) => Err(error),
-            }
-        }
-        (None, Err(error)) => Err(error),
+    let request = checked
+        .and_then(|()| Request::new(&trace, &method, path.as_str(), query, headers))
+        .map(|request| Request {
+            peer,
+            is_secure,
+            note: trail.note(),
+            ..request
+        });
+    let result = match tokens.and_then(|tokens| tokens.wait_s) {
+        Some(wait_s) => Err(ApiError::TooOften { wait_s }),
+        None => handle(&app, request, &mut body, foreign).await,
     };
     if let Err(error) = &result {
         app.doubt_index(error);
     }
     let received_bytes = body.received_bytes();
     if unasked || body.is_begun() {
-        drain(
-            body,
-            match asked {
-                Some(_) => Drain::PACKAGE,
-                None => Drain::FILE,
-            },
-        );
+        let most = asked.as_ref().map_or(Drain::FILE, |_| Drain::PACKAGE);
+        drain(body, most);
     }
     let result = match result {
         // What was changed is told, whoever holds how much: it is not done again.
@@ -138,20 +155,48 @@ async fn answer(
     if let (Some(_), Some(tokens)) = (&asked, tokens) {
         tokens.tell(&mut response);
     }
-    tracing::info!(
-        trace = %trace.0,
-        %method,
-        path = ?path.as_str(),
-        status = response.status().as_u16(),
-        ms = started.elapsed().as_millis(),
-        "answered"
-    );
+    let asked = (&trace, &method, path.as_str());
+    note(&app, asked, trail.action(), response.status());
+    span.answered(trail.action(), response.status());
     trail.finish(&Outcome {
         response: &response,
         code,
         received_bytes,
     });
     response
+}
+
+/// Has a request answered by its route.
+async fn handle(
+    app: &Arc<App>,
+    request: Result<Request, ApiError>,
+    body: &mut Body,
+    foreign: bool,
+) -> Result<Response, ApiError> {
+    let mut request = request?;
+    if foreign && request.method == Method::OPTIONS {
+        return Ok(cors::preflight(&request.headers));
+    }
+    timing::whole(Phase::Login, auth::seal(app, &mut request, body)).await?;
+    dispatch(ROUTES, Arc::clone(app), request, body).await
+}
+
+/// Counts and logs a request that was answered.
+fn note(
+    app: &App,
+    (trace, method, path): (&TraceId, &Method, &str),
+    action: &'static str,
+    status: StatusCode,
+) {
+    let took = timing::elapsed();
+    measure::answered(Action::named(action), method, status, took);
+    let (trace, status) = (&trace.0, status.as_u16());
+    let ms = took.as_millis();
+    tracing::info!(%trace, %method, ?path, status, ms, "answered");
+    if let Some(slow) = timing::slow(app.config.slow_request) {
+        let spent = slow.spent;
+        tracing::warn!(%trace, %method, ?path, status, action, ms, spent, "a slow request");
+    }
 }
 
 /// The code in an answer's envelope; of a success, that of the generic API.

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -166,8 +167,10 @@ impl Shared {
         state.syncing = true;
         // ORDER: the goal is read before the sync begins; what is written during it may be missed.
         let (goal, asked) = (state.written, state.asked);
+        let began = Instant::now();
         let result = MutexGuard::unlocked(state, || self.sink.sync());
         metrics::SYNCS.add(1);
+        metrics::SYNC_DURATION.observe(began.elapsed());
         state.syncing = false;
         match result {
             Ok(()) => {

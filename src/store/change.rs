@@ -1,8 +1,11 @@
 //! A change that waits for the committer.
 
+use std::time::Instant;
+
 use super::StoreError;
 use crate::format::meta::{MAX_MUTATION_BYTES, Mutation, NodeId};
 use crate::index::Rows;
+use crate::metrics;
 
 /// Bytes of mutations that one change may have; a commit is digested as a whole.
 const MAX_CHANGE_BYTES: usize = 32 << 20;
@@ -90,6 +93,28 @@ pub(super) struct Change<C, D, T, E> {
     pub(super) check: C,
     pub(super) done: D,
     pub(super) decision: Decision<T, E>,
+    pub(super) pending: Pending,
+}
+
+/// Counts a change until it is acknowledged, and then how long that took.
+pub(super) struct Pending {
+    since: Instant,
+    _entered: metrics::Entered,
+}
+
+impl Pending {
+    pub(super) fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            _entered: metrics::PENDING_COMMITS.enter(),
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        metrics::COMMIT_DURATION.observe(self.since.elapsed());
+    }
 }
 
 /// What a change said of itself.
@@ -131,9 +156,10 @@ where
             check,
             done,
             decision,
+            pending,
         } = *self;
         // What it held for the change is let go before anybody hears of it.
-        drop(check);
+        drop((check, pending));
         let outcome = result.and_then(|()| match decision {
             Decision::Made(value) => Ok(Ok(value)),
             Decision::Refused(refusal) => Ok(Err(refusal)),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::StoreError;
-use super::change::{Change, Decision, Ids, Job, Outcome, Punched, only_frees};
+use super::change::{Change, Decision, Ids, Job, Outcome, Pending, Punched, only_frees};
 use super::core::Core;
 use super::failure::{Failure, GroupError};
 use crate::format::meta::Mutation;
@@ -67,6 +67,7 @@ impl Committer {
             check,
             done,
             decision: Decision::None,
+            pending: Pending::new(),
         }));
         let queue = self.queue.lock().clone();
         let refused = match queue {

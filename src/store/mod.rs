@@ -34,6 +34,7 @@ mod replay;
 mod segments;
 mod stats;
 mod verify;
+mod vitals;
 
 pub use blobs::BlobReader;
 pub use budget::{Budget, Grant};
@@ -43,7 +44,7 @@ pub use compact::CompactReport;
 pub use copies::{Copy, CopyEnd, Stretch};
 pub use core::Store;
 pub use error::StoreError;
-pub use forecast::{Bin, Forecast, ForecastReport, ReleaseForecast, SettingForecast};
+pub use forecast::{Bin, Forecast, ForecastReport, ReleaseForecast, SettingForecast, Shares};
 pub use gc::{ChunkUse, ContentUse, Explained, GcAt, GcOptions, GcReport, Pins, WouldFree};
 pub use generation::Generation;
 pub use ingest::{Ingest, Ingested, IngestedBlock};
@@ -54,3 +55,4 @@ pub use verify::{
     DamageReport, DamagedFile, Rate, Sample, SampleSize, Scrub, ScrubStats, Stop, VerifyOptions,
     VerifyReport,
 };
+pub use vitals::Vitals;

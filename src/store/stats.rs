@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::core::{Core, Store};
+use super::forecast::Shares;
 use super::manifests::Pieces;
 use super::verify::ScrubStats;
 use crate::format::Sha256;
@@ -54,6 +55,9 @@ pub struct Stats {
     /// Where scrubbing is; of a store that is not served there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrub: Option<ScrubStats>,
+    /// What repositories hold and share, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup: Option<Shares>,
 }
 
 impl Store {

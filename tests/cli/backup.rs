@@ -96,6 +96,12 @@ fn an_earlier_state_is_served() {
     assert_eq!(server.get("b"), None);
     let refused = put("c").body("three").send(server.address);
     assert_eq!(refused.verdict(), (503, 250_102), "{refused:?}");
+    // On purpose: it is as ready as it will be.
+    let ready = server.send(&Call::new("GET", "/readyz"));
+    assert_eq!(
+        (ready.status, ready.body),
+        (200, b"ready, for reading only\n".to_vec())
+    );
     server.stop();
     let never = folder.run(&["serve", "--no-auth", "--as-of", "1999-01-01T00:00:00Z"]);
     assert!(never.assert_code(1).err().contains("no commit"));

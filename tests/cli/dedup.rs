@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::noise::noise;
 use crate::process::Folder;
+use crate::wire::Call;
 
 /// Three releases that share most of what they have, named so that letters sort them wrongly.
 fn releases(folder: &Folder) -> Vec<u8> {
@@ -295,4 +296,78 @@ fn a_table_for_people() {
     let ran = folder.run(&["dedup", "--html", "no/such/page.html", "releases"]);
     assert!(ran.assert_code(1).err().contains("no/such/page.html"));
     assert!(ran.out().contains("dedup ratio"));
+}
+
+/// The same figures of a store: what each repository holds, and what it alone has.
+#[test]
+fn a_store_tells_what_its_repositories_share() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let (both, alone) = (noise(1, 400_000), noise(2, 100_000));
+    server.put("file", &both);
+    server.put("again", &both);
+    for (name, body) in [("p/a/file", both.clone()), ("p/b/other", alone.clone())] {
+        let call = Call::new("PUT", format!("/generic/{name}")).body(&body);
+        assert_eq!(server.send(&call).verdict(), (200, 0));
+    }
+    let url = format!("http://{}", server.address);
+    let page = folder.file("page.html");
+    let page_name = page.to_str().expect("UTF-8");
+    let asked = ["stats", "--server", &url, "--json", "--html", page_name];
+    let served = folder.run(&asked).assert_code(0).json();
+    let plain = folder.run(&["stats", "--server", &url, "--json"]).json();
+    assert_eq!(plain["dedup"], Value::Null, "only who asks is told");
+    let text = folder
+        .run(&["stats", "--server", &url, "--dedup"])
+        .assert_code(0)
+        .out();
+    server.stop();
+    let closed = folder
+        .run(&["stats", "--dedup", "--json"])
+        .assert_code(0)
+        .json();
+    assert_eq!(served["dedup"], closed["dedup"]);
+    let dedup = &closed["dedup"];
+    assert_eq!(names(dedup), ["project/repo", "p/a", "p/b"]);
+    assert_eq!(dedup["releases"][0]["files"], 2);
+    assert_eq!(dedup["releases"][0]["bytes"], 800_000);
+    // What two have neither has alone.
+    assert_eq!(dedup["own_bytes"], serde_json::json!([0, 0, 100_000]));
+    let own = &dedup["settings"][0];
+    assert_eq!(own["stored_bytes"], closed["stored_bytes"]);
+    assert_eq!(
+        (&own["chunks"], &own["ratio"]),
+        (&closed["chunks"], &closed["dedup_ratio"])
+    );
+    assert_eq!(
+        own["shared_bytes"],
+        serde_json::json!([
+            [400_000, 400_000, 0],
+            [400_000, 400_000, 0],
+            [0, 0, 100_000]
+        ])
+    );
+    let sizes = own["sizes"].as_array().expect("a histogram");
+    let counted: u64 = sizes.iter().filter_map(|bin| bin["chunks"].as_u64()).sum();
+    assert_eq!(counted, own["chunks"].as_u64().expect("a number"));
+    for line in ["project/repo", "p/b", "alone", "chunks of up to"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let page = fs::read_to_string(page).expect("the page");
+    assert!(page.contains("<h1>What this store holds</h1>") && page.contains("p/b"));
+    assert_eq!(page.matches("<svg").count(), 3);
+    assert!(!page.contains("<script") && !page.contains("NaN"));
+}
+
+#[test]
+fn an_empty_store_shares_nothing() {
+    let folder = Folder::new();
+    folder.serve().stop();
+    let told = folder
+        .run(&["stats", "--dedup", "--json"])
+        .assert_code(0)
+        .json();
+    assert_eq!(told["dedup"]["releases"], serde_json::json!([]));
+    folder.run(&["stats", "--html", "page.html"]).assert_code(0);
+    assert!(folder.file("page.html").exists());
 }

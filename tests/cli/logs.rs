@@ -212,3 +212,60 @@ fn no_secret_is_logged_or_counted() {
         );
     }
 }
+
+/// Nothing is as fast as that: every request is told of that is not answered at once.
+#[test]
+fn slow_requests_are_told_of_with_where_the_time_went() {
+    let folder = Folder::new();
+    let args = [
+        "--no-auth",
+        "--slow-request",
+        "0ms",
+        "--log-format",
+        "json",
+        "--audit",
+        "off",
+    ];
+    let server = folder.serve_with(&args);
+    server.put("file", b"content");
+    server.stop();
+    let log = folder.complaints();
+    let lines = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let slow: Vec<Value> = lines
+        .filter(|line| line["fields"]["message"] == "a slow request")
+        .collect();
+    let [line] = slow.as_slice() else {
+        panic!("{log}");
+    };
+    let fields = &line["fields"];
+    assert_eq!(
+        (&line["level"], &fields["action"]),
+        (&json!("WARN"), &json!("upload"))
+    );
+    assert_eq!(fields["status"], 200);
+    // Each line of a request has its trace, whoever writes it.
+    assert_eq!(fields["trace"], line["span"]["trace"]);
+    let spent = fields["spent"].as_str().expect("a text");
+    for part in spent.split_whitespace() {
+        let (name, time) = part.split_once('=').expect("what and how long");
+        let known = [
+            "store", "login", "client", "turn", "work", "commit", "other",
+        ];
+        assert!(known.contains(&name) && time.ends_with("ms"), "{spent}");
+    }
+    assert!(
+        fields["ms"].is_u64() || fields["ms"].is_string(),
+        "{fields}"
+    );
+}
+
+#[test]
+fn by_default_no_request_is_slow() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.put("file", b"content");
+    server.stop();
+    assert!(!folder.complaints().contains("slow"));
+}

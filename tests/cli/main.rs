@@ -23,12 +23,15 @@ mod config;
 mod contents;
 mod damage;
 mod dedup;
+mod docs;
 mod full_disk;
 mod heal;
 mod hostile;
 mod kill;
 mod load;
 mod logs;
+#[cfg(feature = "otel")]
+mod otel;
 mod packages;
 mod process;
 mod proxy;

@@ -263,27 +263,6 @@ fn verification_of_a_sound_store() {
 }
 
 #[test]
-fn metrics_are_in_the_text_format() {
-    let service = Service::open();
-    service.store("/a", DIGITS);
-    let answer = service.send(&Call::new("GET", "/metrics"));
-    assert_eq!(answer.status, 200);
-    let media_type = answer.header("Content-Type").expect("a type");
-    assert!(media_type.starts_with("text/plain; version=0.0.4"));
-    let text = String::from_utf8(answer.body).expect("UTF-8");
-    for line in text.lines() {
-        let sample = line.split_once(' ').is_some_and(|(name, value)| {
-            name.starts_with("packhold_") && value.parse::<u64>().is_ok()
-        });
-        let comment = line.starts_with("# HELP packhold_") || line.starts_with("# TYPE packhold_");
-        assert!(sample || comment, "{line}");
-    }
-    for name in ["packhold_requests_total", "packhold_received_bytes_total"] {
-        assert!(text.contains(&format!("\n{name} ")), "{name}");
-    }
-}
-
-#[test]
 fn errors_do_not_tell_where_the_store_is() {
     let service = Service::open();
     let pack = service.pack();

@@ -82,9 +82,52 @@ pub fn period(text: &str) -> Result<Period, String> {
     Ok(Period(Some(period)))
 }
 
+/// A short time like `1s` or `500ms`, or `off`.
+pub fn short_period(text: &str) -> Result<Period, String> {
+    if text == "off" {
+        return Ok(Period(None));
+    }
+    let bad = || "must be like 1s or 500ms, a day at most, or off".to_owned();
+    let (digits, ms_each) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(digits), _) => (digits, 1),
+        (None, Some(digits)) => (digits, 1_000),
+        (None, None) => return Err(bad()),
+    };
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    let ms = number.checked_mul(ms_each).filter(|ms| *ms <= 86_400_000);
+    Ok(Period(Some(Duration::from_millis(ms.ok_or_else(bad)?))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_periods() {
+        for (text, ms) in [
+            ("1s", 1_000),
+            ("500ms", 500),
+            ("0ms", 0),
+            ("86400s", 86_400_000),
+        ] {
+            let period = short_period(text).expect(text);
+            assert_eq!(period.0, Some(Duration::from_millis(ms)), "{text}");
+        }
+        assert!(short_period("off").expect("off").0.is_none());
+        for bad in [
+            "",
+            "1",
+            "s",
+            "ms",
+            "-1s",
+            "1.5s",
+            "86401s",
+            "1m",
+            "99999999999999999s",
+        ] {
+            assert!(short_period(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn rates() {

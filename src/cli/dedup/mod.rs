@@ -1,9 +1,11 @@
-//! `packhold dedup`: how files would be stored.
+//! `packhold dedup`: how files would be stored. And `packhold stats --dedup`: how those of a store are, in the
+//! same figures, tables and plots, with its repositories in the place of releases.
 
 pub mod args;
 mod page;
 mod text;
 mod walk;
+mod words;
 
 use std::fs::File;
 use std::io::Read;
@@ -16,9 +18,12 @@ use serde::Serialize;
 use super::CliError;
 use super::report::{print_json, progress};
 use crate::format::header::Chunking;
-use crate::store::{Access, Forecast, ForecastReport, Options, Progress, SettingForecast, Store};
+use crate::store::{
+    Access, Forecast, ForecastReport, Options, Progress, SettingForecast, Shares, Store,
+};
 use args::Dedup;
 use walk::{Found, Release};
+use words::{FORESEEN, STORED};
 
 /// Bytes read at once.
 const BATCH_BYTES: usize = 1 << 20;
@@ -82,6 +87,16 @@ pub fn run(args: &Dedup) -> Result<ExitCode, CliError> {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// Prints what repositories hold and share, behind the other figures of a store.
+pub fn print_shares(shares: &Shares) {
+    text::print_shares(shares);
+}
+
+/// The same as a page.
+pub fn page_of_shares(shares: &Shares) -> String {
+    page::page_of_shares(shares)
 }
 
 fn options() -> Options {

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 
 use super::text::{name, printable, ratio};
-use super::{Report, figure, per_cent, sizes};
-use crate::store::{ReleaseForecast, SettingForecast};
+use super::words::Words;
+use super::{FORESEEN, Report, STORED, figure, per_cent, sizes};
+use crate::store::{ReleaseForecast, SettingForecast, Shares};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
@@ -26,7 +27,6 @@ const HEAD: &str = r#"<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>packhold: how files would be stored</title>
 <style>
 :root { color-scheme: light dark; --back: #fcfcfb; --text: #1d1f21; --soft: #65696e; --line: #d8dadd; --old: #b9cde6; --new: #1f5fa8; }
 @media (prefers-color-scheme: dark) {
@@ -48,24 +48,67 @@ svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .key.added::before { background: var(--new); } .key { margin-right: 1.2em; color: var(--soft); font-size: .85rem; }
 p.note { color: var(--soft); font-size: .85rem; }
 </style>
-</head>
-<body>
-<h1>How these files would be stored</h1>
 "#;
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
-    let mut out = HEAD.to_owned();
+    let mut out = head(&FORESEEN);
     if let Some(shown) = report.shown() {
         let releases = &report.forecast.releases;
         out += &summary(report, shown);
-        out += &bars(releases, shown);
-        out += &table(releases, shown);
+        out += &bars(&FORESEEN, releases, &shown.new_bytes);
+        out += &table(&FORESEEN, releases, &shown.new_bytes);
         out += &settings(report);
-        out += &heat_map(releases, shown);
+        out += &heat_map(&FORESEEN, releases, shown);
         out += &histogram(shown);
     }
     out + "</body>\n</html>\n"
+}
+
+/// The page of what the repositories of a store hold, and share.
+pub fn page_of_shares(shares: &Shares) -> String {
+    let forecast = &shares.forecast;
+    let mut out = head(&STORED);
+    if let Some(shown) = forecast.settings.first() {
+        let facts = [
+            ("files", forecast.files.to_string()),
+            ("their sizes", bytes(forecast.bytes)),
+            ("stored", bytes(shown.stored_bytes)),
+            ("dedup ratio", ratio(shown.ratio)),
+            ("chunks", shown.chunks.to_string()),
+        ];
+        let releases = &forecast.releases;
+        out += &list(&facts);
+        out += &concluded(shown);
+        out += &bars(&STORED, releases, &shares.own_bytes);
+        out += &table(&STORED, releases, &shares.own_bytes);
+        out += &heat_map(&STORED, releases, shown);
+        out += &histogram(shown);
+    }
+    out + "</body>\n</html>\n"
+}
+
+fn head(words: &Words) -> String {
+    let title = words.title;
+    format!("{HEAD}<title>packhold: {title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n")
+}
+
+/// Figures, and what they are of.
+fn list(facts: &[(&str, String)]) -> String {
+    let facts = facts
+        .iter()
+        .map(|(what, figure)| format!("<div><dt>{what}</dt><dd>{figure}</dd></div>\n"));
+    format!("<dl>\n{}</dl>\n", facts.collect::<String>())
+}
+
+fn concluded(shown: &SettingForecast) -> String {
+    match shown.counted_share < 1.0 {
+        true => format!(
+            "<p class=\"note\">Concluded from {:.2} % of the chunks, chosen by their digests.</p>\n",
+            shown.counted_share * 100.0
+        ),
+        false => String::new(),
+    }
 }
 
 /// Text that stays text, in an attribute too.
@@ -100,10 +143,7 @@ fn summary(report: &Report, shown: &SettingForecast) -> String {
         facts.push(("in the store already", bytes(shown.known_bytes)));
     }
     facts.push(("read in", format!("{:.1} s", report.seconds)));
-    let facts = facts
-        .iter()
-        .map(|(what, figure)| format!("<div><dt>{what}</dt><dd>{figure}</dd></div>\n"));
-    let mut out = format!("<dl>\n{}</dl>\n", facts.collect::<String>());
+    let mut out = list(&facts);
     let unreadable = report.unreadable;
     if unreadable > 0 {
         let _fits = writeln!(
@@ -111,14 +151,7 @@ fn summary(report: &Report, shown: &SettingForecast) -> String {
             "<p><strong>{unreadable} files could not be read</strong> and are missing here.</p>"
         );
     }
-    if shown.counted_share < 1.0 {
-        let share = shown.counted_share * 100.0;
-        let _fits = writeln!(
-            out,
-            "<p class=\"note\">Concluded from {share:.2} % of the chunks, chosen by their digests.</p>"
-        );
-    }
-    out
+    out + &concluded(shown)
 }
 
 /// A line for each quarter of the largest value, with what it stands for.
@@ -147,25 +180,31 @@ fn bar(class: &str, x: f64, width: f64, below: f64, height: f64) -> String {
 }
 
 /// How large each release is, and how much of it is new.
-fn bars(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
+fn bars(words: &Words, releases: &[ReleaseForecast], added: &[u64]) -> String {
     let most = releases.iter().map(|r| r.bytes).max().unwrap_or(0).max(1);
     let step = (WIDTH - MARGIN) / figure(releases.len().max(1) as u64);
     let width = (step * 0.8).min(60.0);
     let high = |bytes: u64| HEIGHT * figure(bytes.min(most)) / figure(most);
     let mut out = format!(
-        "<h2>Release by release</h2>\n<p><span class=\"key\">shared with earlier ones</span><span class=\"key added\">stored anew</span></p>\n<div class=\"wide\"><svg class=\"plot\" viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"Size of each release, and how much of it is stored anew\">\n{}",
+        "<h2>{}</h2>\n<p><span class=\"key\">{}</span><span class=\"key added\">{}</span></p>\n<div class=\"wide\"><svg class=\"plot\" viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"Size of each {}, and how much of it is {}\">\n{}",
+        words.sizes,
+        words.shared,
+        words.added,
         HEIGHT + 30.0,
+        words.one,
+        words.added,
         grid(most, bytes)
     );
-    for (n, (release, new)) in releases.iter().zip(&shown.new_bytes).enumerate() {
+    for (n, (release, new)) in releases.iter().zip(added).enumerate() {
         let x = MARGIN + step * figure(n as u64) + (step - width) / 2.0;
         let (all, new_high) = (high(release.bytes), high(*new));
         let _fits = writeln!(
             out,
-            "<g><title>{}: {}, {} of them anew</title>{}{}</g>",
+            "<g><title>{}: {}, {} of them {}</title>{}{}</g>",
             escape(&name(release)),
             bytes(release.bytes),
             bytes(*new),
+            words.added,
             bar("old", x, width, new_high, (all - new_high).max(0.0)),
             bar("new", x, width, 0.0, new_high),
         );
@@ -183,9 +222,12 @@ fn bars(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
     out + "</svg></div>\n"
 }
 
-fn table(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
-    let mut out = "<div class=\"wide\"><table>\n<tr><th>release</th><th>files</th><th>size</th><th>adds</th><th>%</th></tr>\n".to_owned();
-    for (n, (release, new)) in releases.iter().zip(&shown.new_bytes).enumerate() {
+fn table(words: &Words, releases: &[ReleaseForecast], added: &[u64]) -> String {
+    let mut out = format!(
+        "<div class=\"wide\"><table>\n<tr><th>{}</th><th>files</th><th>size</th><th>{}</th><th>%</th></tr>\n",
+        words.one, words.adds
+    );
+    for (n, (release, new)) in releases.iter().zip(added).enumerate() {
         let _fits = writeln!(
             out,
             "<tr><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.1}</td></tr>",
@@ -227,11 +269,12 @@ fn settings(report: &Report) -> String {
 }
 
 /// How much of each release every other one has.
-fn heat_map(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
+fn heat_map(words: &Words, releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
     let count = shown.shared_bytes.len();
     if count < 2 {
         return String::new();
     }
+    let Words { one, many, .. } = words;
     let cut = |text: String| match text.chars().count() > MAX_LABEL {
         true => format!(
             "…{}",
@@ -259,7 +302,7 @@ fn heat_map(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
     let side = CELL * figure(count as u64);
     let (width, height) = (left + side + 10.0, side + 26.0);
     let mut out = format!(
-        "<h2>What releases share</h2>\n<p class=\"note\">Of the chunks of a row, how much the release of the column has: the stronger the colour, the more.</p>\n<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"What each two releases share\">\n"
+        "<h2>What {many} share</h2>\n<p class=\"note\">Of the chunks of a row, how much the {one} of the column has: the stronger the colour, the more.</p>\n<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"What each two {many} share\">\n"
     );
     for (a, (row, label)) in shown.shared_bytes.iter().zip(&labels).enumerate() {
         let own = row.get(a).copied().unwrap_or_default();
@@ -291,7 +334,7 @@ fn heat_map(releases: &[ReleaseForecast], shown: &SettingForecast) -> String {
     if releases.len() > count {
         let _fits = writeln!(
             out,
-            "<p class=\"note\">The first {count} of {} releases.</p>",
+            "<p class=\"note\">The first {count} of {} {many}.</p>",
             releases.len()
         );
     }

@@ -2,8 +2,9 @@
 
 use indicatif::HumanBytes;
 
-use super::{Report, per_cent, sizes};
-use crate::store::{ReleaseForecast, SettingForecast};
+use super::words::Words;
+use super::{FORESEEN, Report, STORED, per_cent, sizes};
+use crate::store::{ReleaseForecast, SettingForecast, Shares};
 
 /// Releases that are told of one by one, from the first on.
 const MAX_ROWS: usize = 40;
@@ -43,9 +44,45 @@ pub fn print(report: &Report) {
             report.passed_over
         );
     }
-    releases(&forecast.releases, shown);
+    releases(&FORESEEN, &forecast.releases, &shown.new_bytes);
     settings(report);
-    shared(&forecast.releases, shown);
+    shared(&FORESEEN, &forecast.releases, shown);
+}
+
+/// Prints what repositories hold and share.
+pub fn print_shares(shares: &Shares) {
+    let all = &shares.forecast.releases;
+    releases(&STORED, all, &shares.own_bytes);
+    if let Some(shown) = shares.forecast.settings.first() {
+        concluded(shown);
+        shared(&STORED, all, shown);
+        chunks(shown);
+    }
+}
+
+/// How many chunks are how large, in a few lines.
+fn chunks(shown: &SettingForecast) {
+    /// Bins of the report in one line.
+    const TOGETHER: usize = 4;
+    println!("\n{:>22} {:>10} {:>6}", "chunks of up to", "chunks", "%");
+    for bins in shown.sizes.chunks(TOGETHER) {
+        let upto = bins.last().map_or(0, |bin| bin.upto_bytes);
+        let count: u64 = bins.iter().map(|bin| bin.chunks).sum();
+        println!(
+            "{:>22} {count:>10} {:>6.1}",
+            HumanBytes(upto).to_string(),
+            per_cent(count, shown.chunks),
+        );
+    }
+}
+
+fn concluded(shown: &SettingForecast) {
+    if shown.counted_share < 1.0 {
+        println!(
+            "concluded from {:.2} % of the chunks",
+            shown.counted_share * 100.0
+        );
+    }
 }
 
 #[expect(
@@ -71,12 +108,12 @@ pub fn name(release: &ReleaseForecast) -> String {
     }
 }
 
-fn releases(releases: &[ReleaseForecast], shown: &SettingForecast) {
+fn releases(words: &Words, releases: &[ReleaseForecast], added: &[u64]) {
     println!(
         "\n{:<MAX_NAME$} {:>11} {:>11} {:>6}",
-        "release", "size", "adds", "%"
+        words.one, "size", words.adds, "%"
     );
-    for (release, new) in releases.iter().zip(&shown.new_bytes).take(MAX_ROWS) {
+    for (release, new) in releases.iter().zip(added).take(MAX_ROWS) {
         println!(
             "{:<MAX_NAME$} {:>11} {:>11} {:>6.1}",
             short(&name(release)),
@@ -112,12 +149,12 @@ fn settings(report: &Report) {
         false => "as a new store cuts, and shown above",
     };
     println!("* {who}; at least/on average/at most");
-    if let Some(share) = report.shown().map(|s| s.counted_share).filter(|s| *s < 1.0) {
-        println!("concluded from {:.2} % of the chunks", share * 100.0);
+    if let Some(shown) = report.shown() {
+        concluded(shown);
     }
 }
 
-fn shared(releases: &[ReleaseForecast], shown: &SettingForecast) {
+fn shared(words: &Words, releases: &[ReleaseForecast], shown: &SettingForecast) {
     let count = shown.shared_bytes.len().min(MAX_COLUMNS);
     if count < 2 {
         return;
@@ -147,8 +184,9 @@ fn shared(releases: &[ReleaseForecast], shown: &SettingForecast) {
     }
     if releases.len() > count {
         println!(
-            "the first {count} of {} (--json and --html have up to 64)",
-            releases.len()
+            "the first {count} of {} {} (--json and --html have up to 64)",
+            releases.len(),
+            words.many
         );
     }
 }

@@ -31,6 +31,7 @@ use self::scheme::Credentials;
 use super::app::App;
 use super::error::ApiError;
 use super::request::Request;
+use super::timing::{self, Phase};
 use crate::domain::auth::{Excess, Principal, Who};
 
 /// The pause before the first answer to one failure too many; it doubles with every other.
@@ -44,7 +45,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// [`ApiError::Unauthenticated`] for credentials that are wrong, [`ApiError::TooManyLogins`] where too
 /// many were before; none are those of nobody.
 pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
-    let found = identify(app, request).await;
+    let found = timing::whole(Phase::Login, identify(app, request)).await;
     let no_auth = app.config.no_auth;
     request
         .note

@@ -100,7 +100,11 @@ impl Connections {
         let id = list.moment();
         let connection = Arc::new(Connection::new(id, Arc::clone(self)));
         list.insert(id, source, Arc::clone(&connection));
-        Some(Admitted(connection))
+        metrics::ACCEPTED_CONNECTIONS.add(1);
+        Some(Admitted {
+            connection,
+            _counted: metrics::CONNECTIONS.enter(),
+        })
     }
 
     /// Closes the connection that has been idle longest: the process has no descriptors left.
@@ -219,20 +223,23 @@ impl List {
 }
 
 /// A connection that was taken up; it is off the list when this is dropped.
-pub struct Admitted(Arc<Connection>);
+pub struct Admitted {
+    connection: Arc<Connection>,
+    _counted: metrics::Entered,
+}
 
 impl Admitted {
     /// What is known of it.
     pub fn connection(&self) -> &Arc<Connection> {
-        &self.0
+        &self.connection
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let connections = self.0.connections();
+        let connections = self.connection.connections();
         let mut list = connections.list.lock();
-        list.remove(self.0.id());
+        list.remove(self.connection.id());
         if list.open.is_empty() {
             connections.none_left.notify_waiters();
         }

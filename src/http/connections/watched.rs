@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Connection;
+use crate::metrics;
 
 /// The kernel takes this much that it has not sent yet. More would only hide from us whether a slow
 /// client takes anything: the whole of a long send buffer counts as one step.
@@ -34,7 +35,10 @@ impl Watched {
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
             Poll::Pending => self.connection.wrote(false),
-            Poll::Ready(Ok(1..)) => self.connection.wrote(true),
+            Poll::Ready(Ok(bytes @ 1..)) => {
+                metrics::NETWORK_SENT_BYTES.add(*bytes as u64);
+                self.connection.wrote(true);
+            }
             Poll::Ready(_) => {}
         }
         result
@@ -49,7 +53,9 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let bytes = buf.filled().len() - before;
+        if bytes > 0 {
+            metrics::NETWORK_RECEIVED_BYTES.add(bytes as u64);
             self.connection.heard();
         }
         result

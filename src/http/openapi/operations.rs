@@ -73,6 +73,11 @@ fn watching() -> Vec<Operation> {
             "getStats",
             "How much there is, and how well it dedups",
         )
+        .takes(&[query(
+            "dedup",
+            Kind::Flag,
+            "Also tells what repositories hold and share.",
+        )])
         .document(named("Stats")),
     ]
 }
@@ -85,11 +90,7 @@ const SAMPLE: &[Parameter] = &[
         "A part of the store: `5%`, or a number of bytes.",
     ),
     query("seed", Kind::Count, "Draws the same sample again."),
-    query(
-        "rate",
-        Kind::Text,
-        "Bytes in a second at most: `50MB/s`, or a number.",
-    ),
+    query("rate", Kind::Text, "Bytes in a second at most."),
 ];
 
 const COPY: &[Parameter] = &[

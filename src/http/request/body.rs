@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::http::connections::Running;
 use crate::http::error::ApiError;
+use crate::http::timing::{self, Phase};
 use crate::store::Budget;
 
 /// The bytes of a request body, as they come; [`ApiError::ClientGone`] when it breaks off,
@@ -148,7 +149,9 @@ impl Body {
             return polled;
         };
         if polled.is_ready() {
-            patience.since = None;
+            if let Some(since) = patience.since.take() {
+                timing::add(Phase::Client, since.elapsed());
+            }
             return polled;
         }
         let error = ready!(patience.poll_end(cx));

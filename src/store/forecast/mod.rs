@@ -5,6 +5,7 @@
 //! fixed size (see [`Table`]). Nothing is written.
 
 mod report;
+mod stored;
 mod table;
 
 use rayon::prelude::*;
@@ -20,6 +21,7 @@ use crate::format::{Sha256, manifest, segment};
 use crate::index::Reader;
 
 pub use report::{Bin, ForecastReport, ReleaseForecast, SettingForecast};
+pub use stored::Shares;
 use table::{MAX_PAIRED, Table};
 
 /// Bytes that are collected before all settings cut them, side by side.
@@ -244,11 +246,18 @@ impl Setting {
             self.known_bytes += bytes;
             return Ok(());
         }
-        self.chunks += weight;
-        self.new_bytes[release] += bytes;
-        let bin = (chunk.len() * BINS).div_ceil(self.chunker.max()).max(1) - 1;
-        self.bins[bin.min(BINS - 1)] += weight;
+        self.add(len, weight, release);
         Ok(())
+    }
+
+    /// Counts a chunk that is stored, and stands for `weight` of its kind.
+    fn add(&mut self, len: u32, weight: u64, release: usize) {
+        self.chunks += weight;
+        self.new_bytes[release] += u64::from(len) * weight;
+        let max = u64::from(self.chunking.max_bytes).max(1);
+        let bin = (u64::from(len) * BINS as u64).div_ceil(max).max(1) - 1;
+        let bin = usize::try_from(bin).unwrap_or(BINS - 1);
+        self.bins[bin.min(BINS - 1)] += weight;
     }
 
     fn report(&self, bytes: u64) -> SettingForecast {

@@ -1,9 +1,9 @@
 //! What a forecast tells. Field names are part of the interface (`packhold dedup --json`).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How files would be stored.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForecastReport {
     /// Files that were read to their end.
     pub files: u64,
@@ -16,7 +16,7 @@ pub struct ForecastReport {
 }
 
 /// What a release has.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseForecast {
     /// Its name.
     pub name: String,
@@ -29,7 +29,7 @@ pub struct ReleaseForecast {
 }
 
 /// What one way to cut comes to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SettingForecast {
     /// Smallest chunk.
     pub min_bytes: u32,
@@ -65,7 +65,7 @@ pub struct SettingForecast {
 }
 
 /// Chunks of some sizes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bin {
     /// They are this large at most, and larger than those of the one before.
     pub upto_bytes: u64,

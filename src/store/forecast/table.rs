@@ -100,6 +100,19 @@ impl Table {
         }
         shared
     }
+
+    /// For each of the first `releases`: bytes of the chunks that no other one has.
+    pub(super) fn own(&self, releases: usize) -> Vec<u64> {
+        let mut own = vec![0; releases];
+        for chunk in self.chunks.values() {
+            let one = chunk.releases.is_power_of_two();
+            let at = chunk.releases.trailing_zeros() as usize;
+            if let Some(bytes) = own.get_mut(at).filter(|_| one) {
+                *bytes += u64::from(chunk.len) * self.weight();
+            }
+        }
+        own
+    }
 }
 
 /// Whether the digest begins with so many bits that are zero.

@@ -45,7 +45,69 @@ pub fn stats() -> Value {
                 told(count(), "Chunks that are damaged and have no other copy."),
             ),
         ],
-        [("scrub", scrub)],
+        [("scrub", scrub), ("dedup", shares())],
+    )
+}
+
+/// What repositories hold and share.
+fn shares() -> Value {
+    let number = || json!({"type": "number"});
+    let release = object(
+        [
+            ("name", text()),
+            (
+                "others",
+                told(count(), "Further ones that are counted as part of this."),
+            ),
+            ("files", count()),
+            ("bytes", count()),
+        ],
+        [],
+    );
+    let setting = object(
+        [
+            ("min_bytes", count()),
+            ("avg_bytes", count()),
+            ("max_bytes", count()),
+            ("normalization", count()),
+            ("counted_share", number()),
+            ("chunks", count()),
+            ("pieces", count()),
+            ("stored_bytes", count()),
+            ("known_bytes", count()),
+            ("metadata_bytes", count()),
+            ("index_bytes", count()),
+            ("ratio", nullable(number())),
+            ("new_bytes", list(count())),
+            (
+                "shared_bytes",
+                told(
+                    list(list(count())),
+                    "For each two: bytes of the distinct chunks that both have.",
+                ),
+            ),
+            (
+                "sizes",
+                list(object([("upto_bytes", count()), ("chunks", count())], [])),
+            ),
+        ],
+        [],
+    );
+    object(
+        [
+            ("files", count()),
+            ("bytes", count()),
+            (
+                "releases",
+                told(list(release), "Repositories, the largest first."),
+            ),
+            ("settings", list(setting)),
+            (
+                "own_bytes",
+                told(list(count()), "Bytes of chunks that each alone has."),
+            ),
+        ],
+        [],
     )
 }
 
