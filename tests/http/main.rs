@@ -46,3 +46,4 @@ mod ranges;
 mod service;
 mod tls;
 mod upload;
+mod web;

@@ -7,7 +7,6 @@ use crate::wire::Call;
 fn unknown_routes() {
     let service = Service::open();
     for target in [
-        "/",
         "/nothing",
         "/generic",
         "/generic/p",
@@ -28,9 +27,13 @@ fn unknown_routes() {
 #[test]
 fn targets_without_a_path() {
     let service = Service::open();
-    for (method, target) in [("CONNECT", "elsewhere:80"), ("OPTIONS", "*")] {
+    for (method, target, verdict) in [
+        // It names no path, and so the one of the page.
+        ("CONNECT", "elsewhere:80", (405, 250_112)),
+        ("OPTIONS", "*", (404, 250_130)),
+    ] {
         let answer = service.send(&Call::new(method, target));
-        assert_eq!(answer.verdict(), (404, 250_130), "{method} {target}");
+        assert_eq!(answer.verdict(), verdict, "{method} {target}");
     }
 }
 
