@@ -84,8 +84,8 @@ export class Visit {
     await this.page.goto(`${told.url}/${place}`);
     await this.page.getByLabel("User", { exact: true }).fill(user);
     await this.page.getByLabel("Password", { exact: true }).fill(password);
-    await this.page.getByRole("button", { name: "Log in" }).click();
-    await this.page.waitForSelector(".nav");
+    await this.page.locator("form.login").getByRole("button", { name: "Log in" }).click();
+    await this.page.locator("form.login").waitFor({ state: "detached" });
     await this.settled();
   }
 

@@ -67,7 +67,7 @@ async function accessible(browser, options, name) {
     await visit.dialog().waitFor({ state: "detached" });
   }
   const chooser = inChinese ? "上传" : "Upload";
-  await visit.choose(chooser, [file("release-notes.md", "new"), file("new.txt", "x")]);
+  await visit.choose(chooser, [file("release-notes.md", "new"), file(`new-${name}.txt`, "x")]);
   await visit.transfer("exists");
   await visit.transfer("done");
   await page.locator("tbody input[type=checkbox]").first().check();
@@ -82,15 +82,18 @@ async function keyboard(browser) {
   const visit = await new Visit(browser).open();
   const { page } = visit;
   await visit.logIn("admin", told.password, "#/f/looks/files");
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") || document.activeElement.id || document.activeElement.textContent);
   await page.reload();
   await visit.settled();
-  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") || document.activeElement.id || document.activeElement.textContent);
-  assert.equal(await focused(), "files", "the heading of what is shown");
-  await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("Tab");
   assert.equal(await focused(), "Skip to content");
   await page.keyboard.press("Enter");
   assert.equal(await focused(), "main");
+  await page.getByRole("link", { name: "build", exact: true }).press("Enter");
+  await visit.row("app-1.0.tar.gz").waitFor();
+  assert.equal(await focused(), "build", "the heading of what is shown");
+  await page.goBack();
+  await visit.row("release-notes.md").waitFor();
   const opener = page.getByRole("button", { name: "Actions for release-notes.md" });
   await opener.focus();
   await page.keyboard.press("Enter");

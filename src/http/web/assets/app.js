@@ -20,6 +20,7 @@ const VIEWS = { "": projects, p: repos, f: files, packages, space, users, accoun
 const root = document.getElementById("app");
 const main = h("main", { id: "main", tabindex: "-1" });
 let shown = 0;
+let isFirst = true;
 let control = new AbortController();
 
 /** Where one is: the view, its names, and what it was asked. Each name is encoded by itself. */
@@ -77,10 +78,12 @@ async function draw({ quietly = false } = {}) {
   document.title = heading ? `${heading.textContent} · packhold` : "packhold";
   mark();
   // What had the focus may be gone: readers and keyboards go on with what is new.
-  if (heading && document.activeElement === document.body) {
+  // A page that was just opened is left as it is: the first Tab leads to the way past the menu.
+  if (!isFirst && heading && document.activeElement === document.body) {
     heading.setAttribute("tabindex", "-1");
     heading.focus({ preventScroll: true });
   }
+  isFirst = false;
 }
 
 /** Tells which part of the page is open. */

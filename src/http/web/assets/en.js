@@ -49,6 +49,7 @@ export const en = {
   "grant.add": "Grant",
   "grant.everywhere": "all of the project",
   "grant.may": "May",
+  "grant.of": "Change what {name} may do in {place}",
   "grant.repo.hint": "Empty: all repositories of the project. Nothing checked takes the grant away.",
   "grant.set": "What a user may do",
   "grants": "Grants in a project",

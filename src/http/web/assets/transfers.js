@@ -136,6 +136,7 @@ function lineOf(upload) {
   const actions = h("span", { class: "row" });
   const element = h("li", {}, h("div", { class: "transfer-name", title: upload.name }, upload.name), bar, h("div", { class: "transfer-foot" }, state, actions));
   const act = (label, name, run) => button(`${label}: ${upload.name}`, { name, kind: "quiet", text: false, onclick: run });
+  const say = (label, run) => button(label, { kind: "quiet", "aria-label": `${label}: ${upload.name}`, onclick: run });
   const cancel = () => act(t("cancel"), "close", () => upload.cancel());
   const again = (replace) => () => {
     upload.replace ||= replace;
@@ -154,13 +155,13 @@ function lineOf(upload) {
       bar.setAttribute("aria-label", t("transfer.progress", { name: upload.name }));
       if (upload.state === "done") bar.value = 1000;
       if (upload.state === "running") line.progress();
-      else state.textContent = upload.error ? `${t(`transfer.${upload.state}`)}: ${upload.error.message}` : t(`transfer.${upload.state}`);
+      else state.textContent = upload.state === "failed" ? `${t(`transfer.${upload.state}`)}: ${upload.error.message}` : t(`transfer.${upload.state}`);
       if (upload.error?.traceId) state.title = `${t("trace")} ${upload.error.traceId}`;
       const buttons = {
         waiting: () => [cancel()],
         running: () => [cancel()],
-        failed: () => [act(t("resume"), "refresh", again(false)), cancel()],
-        exists: () => [act(t("replace"), "check", again(true)), cancel()],
+        failed: () => [say(t("resume"), again(false)), cancel()],
+        exists: () => [say(t("replace"), again(true)), cancel()],
       }[upload.state];
       actions.replaceChildren(...(buttons ? buttons() : []));
     },

@@ -70,8 +70,10 @@ export class Upload extends EventTarget {
       this.tell("done");
     } catch (error) {
       if (error.name === "AbortError") this.tell("cancelled");
-      else if (error.code === EXISTS && !this.replace) this.tell("exists", error);
-      else this.tell("failed", error);
+      else if (error.code === EXISTS && !this.replace) {
+        this.sent = 0;
+        this.tell("exists", error);
+      } else this.tell("failed", error);
     }
   }
 

@@ -45,6 +45,7 @@ export const zh = {
   "grant.add": "授权",
   "grant.everywhere": "整个项目",
   "grant.may": "权限",
+  "grant.of": "修改 {name} 在 {place} 的权限",
   "grant.repo.hint": "留空表示项目的所有仓库。全部不勾选则取消授权。",
   "grant.set": "用户权限",
   "grants": "项目授权",

@@ -6,13 +6,21 @@ import { t } from "../i18n.js";
 import { bytes, date, number } from "../format.js";
 import { button, copy, errorText, facts, form, linkButton, open, show, toast } from "../ui.js";
 
-/** What deleting it would free; filled in once that is known. */
-export function wouldFree(project, repo, path) {
+/** What deleting it would free; filled in once that is known. `size`: of a file. */
+export function wouldFree(project, repo, path, size = Infinity) {
   const home = h("div", { class: "would-free", role: "status" }, h("p", { class: "hint" }, t("space.measuring")));
   ask("GET", `packhold/would-free/${join(project, repo, ...segments(path))}`)
-    .then((would) => home.replaceChildren(h("p", {}, t("space.would.files", { n: would.files }), " ", h("strong", {}, t("space.would.free", { freed: bytes(would.freed_bytes) })), " ", t("space.would.rest"))))
+    .then((would) => {
+      const rest = would.freed_bytes < size && ` ${t("space.would.rest")}`;
+      const free = h("strong", {}, t("space.would.free", { freed: bytes(would.freed_bytes) }));
+      home.replaceChildren(h("p", {}, t("space.would.files", { n: would.files }), " ", free, rest));
+    })
     .catch((error) => home.replaceChildren(errorText(error)));
   return home;
+}
+
+function sizeOf(node) {
+  return node.folder ? Infinity : node.size;
 }
 
 /** Deletes some paths of a repository at once. */
@@ -20,7 +28,7 @@ export async function remove(project, repo, nodes, refresh) {
   const one = nodes.length === 1;
   const what = one ? t(nodes[0].folder ? "delete.folder" : "delete.file", { name: nodes[0].name }) : t("delete.several", { n: nodes.length });
   const gone = await form(t("delete"), {
-    text: h("div", {}, h("p", {}, what), one && session.admin && wouldFree(project, repo, nodes[0].fullPath)),
+    text: h("div", {}, h("p", {}, what), one && session.admin && wouldFree(project, repo, nodes[0].fullPath, sizeOf(nodes[0]))),
     submit: t("delete"),
     danger: true,
     run: () => data("DELETE", `repository/api/node/batch/${join(project, repo)}`, { json: nodes.map((node) => node.fullPath) }),
@@ -109,7 +117,7 @@ export async function details(node) {
       .catch((error) => below.replaceChildren(errorText(error)));
   }
   if (meta.length > 0) body.append(h("h3", {}, t("metadata")), facts(meta.map(([key, value]) => [key, value])));
-  if (session.admin) body.append(h("h3", {}, t("nav.space")), wouldFree(node.projectId, node.repoName, node.fullPath));
+  if (session.admin) body.append(h("h3", {}, t("nav.space")), wouldFree(node.projectId, node.repoName, node.fullPath, sizeOf(node)));
   body.append(
     h(
       "footer",

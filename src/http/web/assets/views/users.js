@@ -99,7 +99,7 @@ function grants(projects, users) {
         { label: t("user.name"), bare: true, kind: "main-cell", cell: (one) => one.userId },
         { label: t("repo"), cell: (one) => one.repoName || t("grant.everywhere") },
         { label: t("grant.may"), cell: (one) => one.actions.map((action) => h("span", { class: "badge" }, t(`grant.${action}`))) },
-        { label: t("actions"), unseen: true, kind: "end", cell: (one) => button(t("menu.of", { name: one.userId }), { name: "edit", kind: "quiet", text: false, onclick: () => setGrant(project, users, one, draw) }) },
+        { label: t("actions"), unseen: true, kind: "end", cell: (one) => button(t("grant.of", { name: one.userId, place: one.repoName || project }), { name: "edit", kind: "quiet", text: false, onclick: () => setGrant(project, users, one, draw) }) },
       ];
       home.replaceChildren(found.length > 0 ? table(t("grants"), columns, found) : h("p", { class: "hint" }, t("grants.none")));
     } catch (error) {
