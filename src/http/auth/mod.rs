@@ -6,8 +6,7 @@
 //! | `Bearer token` | an access token |
 //! | `Platform key:secret` | a pair of access keys; `X-BKREPO-UID` names whom an administrator speaks for |
 //! | `OCP-ACCESS-KEY-HMACSHA1 key:signature` | a request signed with a pair of access keys: [`signature`] |
-//!
-//! | a cookie, without that header | a session of the web page: [`session`] |
+//! | a cookie, without that header | a session of the web page: [`mod@session`] |
 //!
 //! Every route takes every kind. Temporary tokens come in the query: [`super::temporary`].
 //!

@@ -38,6 +38,7 @@ export async function get(target) {
 /** A file on the disk, for a judge to upload. */
 export function file(name, bytes) {
   const place = path.join(told.folder, name);
+  fs.mkdirSync(path.dirname(place), { recursive: true });
   fs.writeFileSync(place, bytes);
   return place;
 }

@@ -272,6 +272,42 @@ async function withoutPasswords(browser) {
   await visit.close();
 }
 
+/** A session that ends while one works is asked for again, and one is where one was. */
+async function ending(browser) {
+  await put("ending/files/d/f.txt", "x");
+  const visit = await new Visit(browser).open();
+  const { page, context } = visit;
+  await visit.logIn("admin", told.password, "#/f/ending/files/d");
+  await visit.row("f.txt").waitFor();
+  await context.clearCookies();
+  await page.getByRole("link", { name: "files", exact: true }).click();
+  await page.locator("form.login").waitFor();
+  await page.getByLabel("User", { exact: true }).fill("admin");
+  await page.getByLabel("Password", { exact: true }).fill(told.password);
+  await page.keyboard.press("Enter");
+  await visit.row("d").waitFor();
+  await visit.close();
+}
+
+/** What is public is shown to everybody who knows where it is; and nothing that they may not do. */
+async function publicly(browser) {
+  await api("POST", "/repository/api/project/create", { json: { name: "plaza" } });
+  await api("POST", "/repository/api/repo/create", { json: { projectId: "plaza", name: "open", type: "GENERIC", public: true } });
+  await put("plaza/open/f.txt", "x");
+  const visit = await new Visit(browser).open();
+  const { page } = visit;
+  await visit.go("#/f/plaza/open");
+  await visit.row("f.txt").waitFor();
+  assert.equal(await visit.button("Upload").count(), 0);
+  await page.getByRole("button", { name: "Actions for f.txt" }).click();
+  assert.deepEqual(await page.locator(".menu:popover-open li").allTextContents(), ["Download", "Details", "Copy link"]);
+  await page.keyboard.press("Escape");
+  await visit.axe("nobody");
+  await page.getByRole("link", { name: "Projects" }).click();
+  await page.locator("form.login").waitFor();
+  await visit.close();
+}
+
 /** A page of another origin, with the session in the same browser. */
 async function otherPages(browser) {
   const visit = await new Visit(browser).open();
@@ -331,5 +367,7 @@ export const judges = [
   ["space: what is shared, what could be given back", space],
   ["errors are told with their trace", errors],
   ["without passwords", withoutPasswords],
+  ["a session that ends", ending],
+  ["what is public, without a login", publicly],
   ["pages of other origins change and read nothing", otherPages],
 ];

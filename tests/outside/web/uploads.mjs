@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
+import path from "node:path";
 
 import { Visit, api, file, get, put, told } from "./browser.mjs";
 
@@ -115,6 +116,10 @@ async function dropping(browser) {
   for (const name of ["a.txt", "空 #?.txt", "empty"]) await visit.row(name).waitFor();
   assert.equal(String(await get("drop/files/d/空 #?.txt")), "in 空 #?.txt");
   assert.equal((await get("drop/files/d/empty")).length, 0);
+  const folder = path.dirname(path.dirname(file("tree/in/deep.txt", "deep")));
+  await visit.choose("Upload folder", folder);
+  await visit.row("tree").waitFor();
+  assert.equal(String(await get("drop/files/d/tree/in/deep.txt")), "deep");
   await visit.close();
 }
 
@@ -136,6 +141,6 @@ export const judges = [
   ["upload in blocks, broken off twice, over a reload", resuming],
   ["cancel an upload", cancelling],
   ["replace a file that is there", replacing],
-  ["drop files", dropping],
+  ["drop files, choose a folder", dropping],
   ["150 files at once", many],
 ];

@@ -50,18 +50,18 @@ function entry(node, isFound) {
   return h("a", { class: `entry ${node.folder ? "folder" : ""}`, href, download: node.folder ? null : "" }, inner);
 }
 
-function actions(node, refresh) {
+function actions(node, canAct, refresh) {
   const { projectId: project, repoName: repo } = node;
   const link = fileUrl(project, repo, node.fullPath);
   return menu(t("menu.of", { name: node.name }), [
     { name: "download", label: node.folder ? t("download.zip") : t("download"), href: `${link}?download=true`, download: "" },
     { name: "file", label: t("details"), run: () => details(node) },
     { name: "copy", label: t("copy.link"), run: () => copy(link, t("copied.link")) },
-    { name: "link", label: t("share"), run: () => share(node) },
-    { name: "edit", label: t("rename"), run: () => rename(node, refresh) },
-    { name: "move", label: t("move"), run: () => transfer(node, "move", refresh) },
-    { name: "copy", label: t("copy.node"), run: () => transfer(node, "copy", refresh) },
-    { name: "trash", label: t("delete"), danger: true, run: () => remove(project, repo, [node], refresh) },
+    canAct && { name: "link", label: t("share"), run: () => share(node) },
+    canAct && { name: "edit", label: t("rename"), run: () => rename(node, refresh) },
+    canAct && { name: "move", label: t("move"), run: () => transfer(node, "move", refresh) },
+    canAct && { name: "copy", label: t("copy.node"), run: () => transfer(node, "copy", refresh) },
+    canAct && { name: "trash", label: t("delete"), danger: true, run: () => remove(project, repo, [node], refresh) },
   ]);
 }
 
@@ -187,7 +187,7 @@ export async function files({ names: [project = "", repo = "", ...path], query, 
     { label: t("size"), sort: "size", kind: "number", cell: (node) => (node.folder ? "–" : bytes(node.size)) },
     { label: t("modified"), sort: "lastModifiedDate", cell: (node) => date(node.lastModifiedDate) },
     { label: t("by"), kind: "by-cell", cell: (node) => node.lastModifiedBy },
-    { label: t("actions"), unseen: true, kind: "end", cell: (node) => actions(node, refresh) },
+    { label: t("actions"), unseen: true, kind: "end", cell: (node) => actions(node, canAct, refresh) },
   ];
   const { bar, select } = selection(found.records, (nodes) => remove(project, repo, nodes, refresh));
   view.append(bar, table(t("folder.contents", { name: title }), columns, found.records, { sorting, select: canAct ? select : null }));
