@@ -54,7 +54,7 @@ export class Visit {
   async open() {
     this.context = await this.browser.newContext({ viewport: { width: 1200, height: 800 }, locale: "en-US", ...this.options });
     this.page = await this.context.newPage();
-    this.page.setDefaultTimeout(20000);
+    this.page.setDefaultTimeout(60000);
     this.page.on("pageerror", (error) => this.faults.push(`error in the page: ${error.message}`));
     this.page.on("dialog", (dialog) => {
       if (dialog.type() !== "beforeunload") this.faults.push(`a window of the browser: ${dialog.message()}`);

@@ -153,7 +153,7 @@ function lineOf(upload) {
     label() {
       element.className = `transfer ${upload.state}`;
       bar.setAttribute("aria-label", t("transfer.progress", { name: upload.name }));
-      if (upload.state === "done") bar.value = 1000;
+      bar.value = upload.state === "done" ? 1000 : 0;
       if (upload.state === "running") line.progress();
       else state.textContent = upload.state === "failed" ? `${t(`transfer.${upload.state}`)}: ${upload.error.message}` : t(`transfer.${upload.state}`);
       if (upload.error?.traceId) state.title = `${t("trace")} ${upload.error.traceId}`;
