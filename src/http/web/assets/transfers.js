@@ -142,10 +142,11 @@ function lineOf(upload) {
     upload.replace ||= replace;
     upload.tell("waiting");
   };
+  const share = () => (upload.file.size === 0 ? 0 : Math.floor((1000 * upload.sent) / upload.file.size));
   const line = {
     element,
     progress() {
-      bar.value = upload.file.size === 0 ? 0 : Math.floor((1000 * upload.sent) / upload.file.size);
+      bar.value = share();
       const left = upload.rate > 0 ? duration((upload.file.size - upload.sent) / upload.rate) : "";
       const rate = upload.rate > 0 ? t("transfer.rate", { rate: bytes(upload.rate), left }) : "";
       state.textContent = `${bytes(upload.sent)} / ${bytes(upload.file.size)} ${rate}`;
@@ -153,7 +154,7 @@ function lineOf(upload) {
     label() {
       element.className = `transfer ${upload.state}`;
       bar.setAttribute("aria-label", t("transfer.progress", { name: upload.name }));
-      bar.value = upload.state === "done" ? 1000 : 0;
+      bar.value = upload.state === "done" ? 1000 : share();
       if (upload.state === "running") line.progress();
       else state.textContent = upload.state === "failed" ? `${t(`transfer.${upload.state}`)}: ${upload.error.message}` : t(`transfer.${upload.state}`);
       if (upload.error?.traceId) state.title = `${t("trace")} ${upload.error.traceId}`;
