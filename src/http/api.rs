@@ -18,7 +18,7 @@ use super::temporary::{self, Form};
 use super::users::{self, Place};
 use super::{
     access, batch, blocks, compact, gc, generic, heal, measure, openapi, ops, pack, projects,
-    repos, verify,
+    repos, verify, web,
 };
 use crate::domain::nodes::Way;
 use crate::format::meta::Dialect;
@@ -272,6 +272,19 @@ pub const ROUTES: &[Route] = table! {
     }
     path "/api/status" {
         GET | HEAD => service::status(&app);
+    }
+
+    // The web page, and who logged in there.
+    path "/" {
+        GET | HEAD => web::page(&request);
+    }
+    path "/packhold/web/{asset..}" {
+        GET | HEAD => web::asset(&request);
+    }
+    path "/packhold/session" {
+        GET => web::session::info(app, request).await;
+        POST => web::session::login(app, request, body).await;
+        DELETE => web::session::logout(app, request).await;
     }
 
     // Operations.

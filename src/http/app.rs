@@ -22,7 +22,7 @@ use super::rate::Rate;
 use super::timing::{self, Phase};
 use super::tls::Tls;
 use crate::domain::DomainError;
-use crate::domain::auth::{self, Failures, Passwords, Replays};
+use crate::domain::auth::{self, Failures, Passwords, Replays, Sessions};
 use crate::domain::blocks::{Digesting, Open};
 use crate::domain::quota::Usage;
 use crate::format::meta::Mutation;
@@ -129,6 +129,8 @@ pub struct Shared {
     pub(super) passwords: Passwords,
     pub(super) failures: Failures,
     pub(super) lanes: Lanes,
+    /// Who logged in on the web page.
+    pub(super) sessions: Sessions,
     /// Signatures of requests that were used.
     pub(super) replays: Replays,
     /// Places for long bodies of signed requests.
@@ -173,6 +175,7 @@ impl App {
             passwords: Passwords::new()?,
             failures: Failures::new(config.failed_logins)?,
             lanes: Lanes::default(),
+            sessions: Sessions::default(),
             replays: Replays::default(),
             long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
             documents: Budget::new(config.limits.request_bytes),

@@ -74,6 +74,20 @@ impl Note {
         };
     }
 
+    /// Who asks has a session of the web page.
+    pub fn with_session(&self, user: &str) {
+        let mut noted = self.0.lock();
+        noted.auth = Some("session");
+        noted.principal = Some(user.to_owned());
+    }
+
+    /// Somebody logs in on the web page, or tries to.
+    pub fn logs_in(&self, user: &str) {
+        let mut noted = self.0.lock();
+        noted.auth = Some("password");
+        noted.principal = Some(user.to_owned());
+    }
+
     /// A temporary token is used; `by` is who made it, as soon as that is known.
     pub fn with_token(&self, by: Option<&Principal>) {
         let mut noted = self.0.lock();
@@ -330,6 +344,10 @@ fn action(method: &Method, words: &[&str]) -> &'static str {
         ["repository", "api", "metadata", ..] => "metadata",
         ["auth", "api", "user", ..] => "user",
         ["packhold", "grants"] => "grant",
+        ["packhold", "session"] => match *method {
+            Method::POST => "login",
+            _ => "logout",
+        },
         _ => match *method {
             Method::DELETE => "delete",
             Method::PUT => "put",
@@ -373,6 +391,9 @@ mod tests {
             (post, "/repository/api/repo/create", "post"),
             (put, "/auth/api/user/ann", "user"),
             (put, "/packhold/grants", "grant"),
+            (post, "/packhold/session", "login"),
+            (delete, "/packhold/session", "logout"),
+            (get, "/packhold/session", "read"),
             (post, "/packhold/verify", "post"),
             (get, "/packhold/pack", "backup"),
             (post, "/api/v2/software-packages", "upload"),

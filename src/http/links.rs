@@ -73,6 +73,25 @@ fn asked_as(app: &App, headers: &HeaderMap, is_secure: bool) -> Option<String> {
     host.map(|host| format!("{}://{host}", scheme(app, headers, is_secure)))
 }
 
+/// Whether clients reach this service by `https`.
+pub fn is_https(app: &App, request: &Request) -> bool {
+    match &app.config.public_url {
+        Some(url) => url.starts_with("https:"),
+        None => scheme(app, &request.headers, request.is_secure) == "https",
+    }
+}
+
+/// Whether an `Origin` (RFC 6454, 7.1) is that of this service, as the client, or the proxy in front,
+/// called it, or as it is configured.
+pub fn is_own_origin(app: &App, request: &Request, origin: &str) -> bool {
+    let asked = asked_as(app, &request.headers, request.is_secure);
+    let known = [app.config.public_url.as_deref(), asked.as_deref()];
+    known.into_iter().flatten().any(|url| {
+        let rest = url.strip_prefix(origin);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// How the client, or who asked the proxy in front, reached this service.
 fn scheme<'h>(app: &App, headers: &'h HeaderMap, is_secure: bool) -> &'h str {
     let own = if is_secure { "https" } else { "http" };

@@ -59,6 +59,7 @@ mod tls;
 mod users;
 mod verify;
 mod view;
+mod web;
 
 pub use api::{endpoint, endpoints};
 pub use app::{App, Config};

@@ -55,7 +55,8 @@ impl Route {
     /// The words of a path that stand where the pattern has names; `None` when it does not fit.
     fn bind(&self, path: &[String]) -> Option<Vec<String>> {
         let (mut rest, mut bound) = (path.iter(), Vec::new());
-        for part in self.pattern.split('/').skip(1) {
+        let parts = self.pattern.split('/').filter(|part| !part.is_empty());
+        for part in parts {
             if part.ends_with("..}") {
                 bound.extend(rest.cloned());
                 return Some(bound);
@@ -143,6 +144,8 @@ mod tests {
     #[test]
     fn patterns() {
         for (pattern, path, bound) in [
+            ("/", "/", Some("")),
+            ("/", "/a", None),
             ("/a/b", "/a/b", Some("")),
             ("/a/b", "/a", None),
             ("/a/b", "/a/b/c", None),

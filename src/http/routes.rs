@@ -26,7 +26,7 @@ use super::request::{self, Body, Origin, Request, TraceId};
 use super::route::dispatch;
 use super::timing::{self, Phase, RequestSpan};
 use super::view::failure;
-use super::{auth, cors, ocp};
+use super::{auth, cors, ocp, web};
 use crate::metrics;
 
 /// Every route.
@@ -104,6 +104,7 @@ async fn answer(app: Arc<App>, call: Call, span: &RequestSpan) -> Response {
     let mut body = body
         .watched(limits.body_timeout, running)
         .charged_to(app.documents.clone());
+    let is_of_page = web::is_of_page(&headers);
     let unasked = request::sends_unasked(&headers);
     let asked =
         ocp::speaks(path.as_str()).then(|| ocp::view::Asked::new(&app, &headers, &trace, started));
@@ -150,6 +151,9 @@ async fn answer(app: Arc<App>, call: Call, span: &RequestSpan) -> Response {
     });
     if foreign {
         cors::allow(&mut response);
+    }
+    if is_of_page {
+        web::ask_in_page(&mut response);
     }
     restrain(&mut response);
     if let (Some(_), Some(tokens)) = (&asked, tokens) {

@@ -47,3 +47,4 @@ mod service;
 mod tls;
 mod upload;
 mod watching;
+mod web;

@@ -7,7 +7,6 @@ use crate::wire::Call;
 fn unknown_routes() {
     let service = Service::open();
     for target in [
-        "/",
         "/nothing",
         "/generic",
         "/generic/p",

@@ -7,11 +7,13 @@ mod passwords;
 mod policy;
 mod recent;
 mod replays;
+mod sessions;
 
 pub use failures::{Excess, Failures, Limits, Who};
 pub use passwords::{Checked, Login, Passwords, has_admin, hash, put_admin, random_password};
 pub use policy::{granted, is_member, may, may_create, may_manage, may_packages};
 pub use replays::{Replays, Use};
+pub use sessions::{Candidate, Found, IDLE_MS, LONGEST_MS, Opened, Sessions};
 
 use crate::format::Sha256;
 use crate::format::meta::{Token, User};

@@ -6,6 +6,7 @@
 //! | `Bearer token` | an access token |
 //! | `Platform key:secret` | a pair of access keys; `X-BKREPO-UID` names whom an administrator speaks for |
 //! | `OCP-ACCESS-KEY-HMACSHA1 key:signature` | a request signed with a pair of access keys: [`signature`] |
+//! | a cookie, without that header | a session of the web page: [`mod@session`] |
 //!
 //! Every route takes every kind. Temporary tokens come in the query: [`super::temporary`].
 //!
@@ -17,6 +18,7 @@ mod basic;
 mod keys;
 mod rights;
 mod scheme;
+mod session;
 mod signature;
 mod turns;
 
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 pub use basic::Lanes;
 pub use rights::*;
+pub use session::{CSRF, Cookie, prove_page};
 pub use signature::{LONG_BODIES, Signed, seal};
 
 use self::scheme::Credentials;
@@ -32,7 +35,7 @@ use super::app::App;
 use super::error::ApiError;
 use super::request::Request;
 use super::timing::{self, Phase};
-use crate::domain::auth::{Excess, Principal, Who};
+use crate::domain::auth::{Excess, Found, Login, Principal, Who};
 
 /// The pause before the first answer to one failure too many; it doubles with every other.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -45,12 +48,37 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// [`ApiError::Unauthenticated`] for credentials that are wrong, [`ApiError::TooManyLogins`] where too
 /// many were before; none are those of nobody.
 pub async fn authenticate(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
+    if let Some(found) = session::find(app, request).await? {
+        request.note.with_session(found.principal.name());
+        session::prove(app, request, &found)?;
+        return Ok(found.principal);
+    }
     let found = timing::whole(Phase::Login, identify(app, request)).await;
     let no_auth = app.config.no_auth;
     request
         .note
         .authenticated(&request.headers, no_auth, &found);
     found
+}
+
+/// Checks what somebody types: a name with a password or an access token.
+///
+/// # Errors
+/// As for [`authenticate`].
+pub async fn check_login(
+    app: &Arc<App>,
+    request: &Request,
+    login: Login,
+) -> Result<Principal, ApiError> {
+    basic::check(app, request, login).await
+}
+
+/// The session that the cookie of a request names, and that is still good.
+///
+/// # Errors
+/// [`ApiError`] when the index cannot be read.
+pub async fn session(app: &Arc<App>, request: &Request) -> Result<Option<Found>, ApiError> {
+    session::find(app, request).await
 }
 
 /// Whom credentials claim to be from, whether they are right or not: a user, or the key of a pair.
@@ -65,6 +93,7 @@ pub fn claimed(header: &[u8]) -> Option<String> {
 
 async fn identify(app: &Arc<App>, request: &Request) -> Result<Principal, ApiError> {
     if app.config.no_auth {
+        session::refuse_other_pages(app, request)?;
         return Ok(Principal::admin());
     }
     let Some(header) = request.headers.get("authorization") else {

@@ -17,6 +17,7 @@ mod parameters;
 mod refusals;
 mod schemas;
 mod shape;
+mod web;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -45,6 +46,9 @@ or names its trace in its body.\n\n\
 **Leniency.** Booleans in headers and queries are true when they are `true` in any case, and else false. JSON \
 bodies are read whatever their `Content-Type`; members that are unknown are ignored, those that are null are \
 missing, and numbers and truth values may be texts.\n\n\
+**The web page** at `/` uses these routes with a session in a cookie. What changes something then needs the \
+session's `X-PACKHOLD-CSRF`, too, and must not come from a page of another origin (403/250113). To a request with \
+that header a 401 asks for `Session`, not for `Basic`.\n\n\
 **Browsers.** Pages of other origins may use `/generic/temporary/**`; preflight requests are answered there.";
 
 /// `GET /packhold/openapi.json`.
@@ -64,6 +68,7 @@ fn operations() -> Vec<Operation> {
     all.extend(accounts::operations());
     all.extend(packages::operations());
     all.extend(operations::operations());
+    all.extend(web::operations());
     all
 }
 

@@ -10,7 +10,7 @@ use super::shape::{named, object};
 use crate::http::ocp;
 
 /// What operations are about.
-pub const TAGS: [(&str, &str); 10] = [
+pub const TAGS: [(&str, &str); 11] = [
     (
         "files",
         "Upload, download, delete; several at once as a zip.",
@@ -33,6 +33,7 @@ pub const TAGS: [(&str, &str); 10] = [
     ("credentials", "Access tokens, and pairs of access keys."),
     ("packages", "Software packages, in OCP's dialect."),
     ("operations", "Health, statistics, verification, space."),
+    ("web", "The web page, and who is logged in there."),
 ];
 
 /// Who may ask.
@@ -304,6 +305,7 @@ impl Operation {
             json!({"bearer": []}),
             json!({"platform": []}),
             json!({"signature": []}),
+            json!({"session": []}),
         ];
         match self.access {
             Access::Login => json!(login),
@@ -362,6 +364,13 @@ pub fn security_schemes() -> Value {
             "`OCP-ACCESS-KEY-HMACSHA1 accessKey:` and OCP's signature of the request. Its body is 8 MiB at \
              most (413), its `Date` within 15 minutes.",
         ),
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "packhold-session",
+            "description": "A session of the web page; over https its name begins with `__Host-`. What changes \
+                something needs `X-PACKHOLD-CSRF`, too.",
+        },
         "link": {
             "type": "apiKey",
             "in": "query",

@@ -103,7 +103,7 @@ pub const NAME: Kind = Kind::Like("^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$");
 const SHA256: Kind = Kind::Like("^[0-9A-Fa-f]{64}$");
 
 /// What stands for the names in patterns.
-const IN_PATHS: [Parameter; 11] = [
+const IN_PATHS: [Parameter; 12] = [
     path("project", NAME, "A project."),
     path("repo", NAME, "A repository of the project."),
     path(
@@ -127,6 +127,7 @@ const IN_PATHS: [Parameter; 11] = [
     path("accessKey", Kind::Text, "The key of a pair that is told."),
     path("id", Kind::Count, "The id of a package."),
     path("sha256", SHA256, "A sha256 in hex."),
+    path("asset", Kind::Text, "A file that the web page is made of."),
 ];
 
 /// The parameters that a pattern names. `{more..}` is there to be refused, and is not told.
@@ -136,6 +137,34 @@ pub fn path_parameters(pattern: &str) -> Vec<Parameter> {
     let found = names.filter_map(|name| IN_PATHS.iter().find(|known| known.name == name));
     found.copied().collect()
 }
+
+/// Of what the web page is made of.
+pub const REVALIDATE: &[Parameter] = &[
+    header(
+        "If-None-Match",
+        Kind::Text,
+        "304 if it still has one of these `ETag`s.",
+    ),
+    header(
+        "If-Match",
+        Kind::Text,
+        "412 unless it has one of these `ETag`s.",
+    ),
+];
+
+/// Of logging out.
+pub const CSRF: &[Parameter] = &[header(
+    "X-PACKHOLD-CSRF",
+    Kind::Text,
+    "Proves that the web page asks: the `csrf` of the session.",
+)];
+
+/// Of logging in.
+pub const CSRF_TO_LOG_IN: &[Parameter] = &[header(
+    "X-PACKHOLD-CSRF",
+    Kind::Text,
+    "Anything: that it is there proves that no page of another origin asks.",
+)];
 
 /// Of downloads: which bytes, and on which conditions.
 pub const DOWNLOAD: &[Parameter] = &[

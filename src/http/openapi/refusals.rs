@@ -124,6 +124,8 @@ pub const DOWNLOAD: &[Refusal] = &[
     ),
     DAMAGED,
 ];
+/// Of what the web page is made of.
+pub const REVALIDATED: &[Refusal] = &[PRECONDITION];
 /// Of uploads, whole or in blocks.
 pub const UPLOAD: &[Refusal] = &[
     DIGEST,

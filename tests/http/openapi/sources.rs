@@ -161,15 +161,18 @@ pub fn request_names(document: &Value) -> BTreeSet<String> {
     names
 }
 
-/// Headers that HTTP, authentication and CORS read.
-const PROTOCOL: [&str; 8] = [
+/// Headers that HTTP, authentication, browsers and CORS have.
+const PROTOCOL: [&str; 11] = [
     "Access-Control-Request-Headers",
     "Authorization",
     "Content-Length",
     "Content-Type",
+    "Cookie",
     "Date",
     "Expect",
     "Host",
+    "Origin",
+    "Sec-Fetch-Site",
     "Transfer-Encoding",
 ];
 

@@ -104,7 +104,7 @@ const PARAMETERS: [&str; 29] = [
 ];
 
 /// All that is looked at in a head.
-const HEADERS: [&str; 24] = [
+const HEADERS: [&str; 26] = [
     "Range",
     "If-Range",
     "If-None-Match",
@@ -128,6 +128,8 @@ const HEADERS: [&str; 24] = [
     "Accept-Language",
     "Access-Control-Request-Headers",
     "X-Forwarded-For",
+    "Cookie",
+    "Origin",
     "Authorization",
 ];
 

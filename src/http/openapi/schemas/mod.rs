@@ -45,6 +45,7 @@ pub fn all() -> Value {
         "AccessToken": access_token(),
         "AccessKey": access_key(),
         "Package": package(),
+        "Session": session(),
         "DamagedFile": object(
             [("project", text()), ("repo", text()), ("path", text()), ("reason", text())],
             [],
@@ -350,6 +351,30 @@ fn access_key() -> Value {
             ("createdAt", date()),
         ],
         [("secretKey", told(text(), "Shown once, when it is made."))],
+    )
+}
+
+fn session() -> Value {
+    object(
+        [
+            (
+                "userId",
+                told(nullable(text()), "Null: nobody is logged in."),
+            ),
+            ("admin", flag()),
+            (
+                "csrf",
+                told(
+                    nullable(text()),
+                    "What `X-PACKHOLD-CSRF` must be where something is changed.",
+                ),
+            ),
+            (
+                "login",
+                told(flag(), "Whether this service has passwords at all."),
+            ),
+        ],
+        [],
     )
 }
 

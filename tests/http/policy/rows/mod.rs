@@ -3,6 +3,7 @@
 mod accounts;
 pub mod blocks;
 mod nodes;
+mod web;
 
 use serde_json::json;
 
@@ -20,6 +21,7 @@ pub fn rows() -> Vec<Row> {
     all.extend(accounts::rows());
     all.extend(packages());
     all.extend(operations());
+    all.extend(web::rows());
     all
 }
 
