@@ -6,7 +6,7 @@ use bytes::Bytes;
 use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::reply::Response;
 
-use super::app::{App, Done, blocking, blocking_commit, commit, waiting};
+use super::app::{App, blocking, blocking_commit, commit, waiting};
 use super::archive;
 use super::auth::{authenticate, authorize, may_create};
 use super::blocks;
