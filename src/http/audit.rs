@@ -234,8 +234,10 @@ impl Trail {
         let principal = shown(noted.principal.as_deref().unwrap_or("unknown"));
         let (path, subject) = (shown(&self.path), noted.subject.as_deref().map(shown));
         // Texts are given as they are: so they are quoted and escaped by the log, in both formats.
+        // It has its trace, and needs none before it.
         tracing::info!(
             target: "audit",
+            parent: None,
             trace = self.trace.0.as_str(),
             principal = principal.as_ref(),
             auth = noted.auth.unwrap_or("none"),

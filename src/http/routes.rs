@@ -196,10 +196,10 @@ fn note(
     measure::answered(Action::named(action), method, status, took);
     let (trace, status) = (&trace.0, status.as_u16());
     let ms = took.as_millis();
-    tracing::info!(%trace, %method, ?path, status, ms, "answered");
+    tracing::info!(parent: None, %trace, %method, ?path, status, ms, "answered");
     if let Some(slow) = timing::slow(app.config.slow_request) {
         let spent = slow.spent;
-        tracing::warn!(%trace, %method, ?path, status, action, ms, spent, "a slow request");
+        tracing::warn!(parent: None, %trace, %method, ?path, status, action, ms, spent, "a slow request");
     }
 }
 

@@ -1,4 +1,5 @@
-//! The spans of a request: every log line that is written on its behalf has its trace. With the feature
+//! The spans of a request: with `--log info` every log line that is written on its behalf has its trace. With
+//! less, those have it that are about a request as such; nothing else is paid. With the feature
 //! `otel` they also say what a collector wants to know; its trace is then the client's, if that sent one
 //! (`traceparent`), and ours is an attribute.
 
@@ -28,8 +29,8 @@ pub struct RequestSpan(pub Span);
 impl RequestSpan {
     /// A request that just came.
     pub fn new(trace: &TraceId, _: &Method, _: &str, _: &HeaderMap) -> Self {
-        // Of the highest level: whatever is logged says which request it was.
-        Self(tracing::error_span!("request", trace = %trace.0))
+        // Who logs less than that pays nothing for it: a span costs as much as half of a small answer.
+        Self(tracing::info_span!("request", trace = %trace.0))
     }
 
     /// What became of it.
@@ -48,7 +49,7 @@ impl RequestSpan {
         use opentelemetry_sdk::propagation::TraceContextPropagator;
         use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-        let span = tracing::error_span!(
+        let span = tracing::info_span!(
             "request",
             trace = %trace.0,
             otel.kind = "server",
