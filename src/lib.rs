@@ -4,7 +4,7 @@
 //!
 //! | floor | module | what it is |
 //! |---|---|---|
-//! | 0 | [`digest`], [`metrics`] | leaves: whole-file digests, counters |
+//! | 0 | [`digest`], [`metrics`], [`sync`] | leaves: whole-file digests, counters, locks |
 //! | 1 | [`mod@format`] | bytes ⇄ values of the pack file; no I/O, clock or locks |
 //! | 2 | [`pack`] | the file: append, sync, map, open |
 //! | 2 | [`index`] | the derived redb index; may not see `pack` |
@@ -24,3 +24,4 @@ pub mod index;
 pub mod metrics;
 pub mod pack;
 pub mod store;
+pub mod sync;

@@ -30,6 +30,7 @@ mod ingest;
 mod leaves;
 mod manifests;
 mod open;
+mod queue;
 mod replay;
 mod segments;
 mod stats;
