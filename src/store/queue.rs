@@ -120,8 +120,8 @@ fn drain<J>(first: J, jobs: &Receiver<Message<J>>) -> (Vec<J>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::explore;
     use crate::sync::mpsc::channel;
+    use crate::sync::{explore, once};
     use std::sync::Arc;
 
     /// Who sent a job, and which of theirs it is.
@@ -212,6 +212,46 @@ mod tests {
             assert!(queue.send(last).is_ok());
             drop(queue);
             has_ended.recv().unwrap();
+        });
+    }
+
+    /// Tells how many it is handed at once, and waits behind that.
+    struct Slow {
+        handed: Sender<usize>,
+        go: Receiver<()>,
+    }
+
+    impl Work<usize> for Slow {
+        fn patience(&self) -> Duration {
+            Duration::from_mins(1)
+        }
+
+        fn group(&mut self, jobs: Vec<usize>) {
+            self.handed.send(jobs.len()).unwrap();
+            self.go.recv().unwrap();
+        }
+
+        fn idle(&mut self) {}
+
+        fn end(self) {}
+    }
+
+    #[test]
+    fn those_that_wait_are_handed_over_together_but_not_too_many() {
+        once(|| {
+            let (handed, told) = channel();
+            let (let_go, go) = channel();
+            let queue = Queue::start("queue", Slow { handed, go }).unwrap();
+            assert_eq!(queue.send(0), Ok(()));
+            assert_eq!(told.recv(), Ok(1));
+            for job in 0..GROUP_JOBS + 6 {
+                assert_eq!(queue.send(job), Ok(()));
+            }
+            for count in [GROUP_JOBS, 6] {
+                let_go.send(()).unwrap();
+                assert_eq!(told.recv(), Ok(count));
+            }
+            let_go.send(()).unwrap();
         });
     }
 }

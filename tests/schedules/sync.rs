@@ -42,7 +42,7 @@ fn run(scheduler: impl Scheduler + 'static, test: impl Fn() + Send + Sync + 'sta
     shuttle::Runner::new(scheduler, config).run(test);
 }
 
-/// Locks as parking_lot has them: nobody who panics leaves one poisoned.
+/// Locks as `parking_lot` has them: nobody who panics leaves one poisoned.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(scheduled::Mutex<T>);
 
