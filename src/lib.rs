@@ -4,7 +4,7 @@
 //!
 //! | floor | module | what it is |
 //! |---|---|---|
-//! | 0 | [`digest`], [`metrics`], [`doc`] | leaves: whole-file digests, counters, the guide |
+//! | 0 | [`digest`], [`metrics`], [`sync`], [`doc`] | leaves: whole-file digests, counters, locks, the guide |
 //! | 1 | [`mod@format`] | bytes ⇄ values of the pack file; no I/O, clock or locks |
 //! | 2 | [`pack`] | the file: append, sync, map, open |
 //! | 2 | [`index`] | the derived redb index; may not see `pack` |
@@ -25,3 +25,4 @@ pub mod index;
 pub mod metrics;
 pub mod pack;
 pub mod store;
+pub mod sync;

@@ -18,10 +18,11 @@ use tokens::{Token, tokens};
 
 /// The floor of every top-level module. A module may refer to itself and to lower floors, and so never
 /// to a sibling on its own floor: `pack` and `index` do not see each other.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("digest", 0),
     ("doc", 0),
     ("metrics", 0),
+    ("sync", 0),
     ("format", 1),
     ("pack", 2),
     ("index", 2),

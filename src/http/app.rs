@@ -171,7 +171,7 @@ impl App {
     /// [`DomainError::Store`] without randomness.
     pub fn new(store: Store, config: Config) -> Result<Self, DomainError> {
         let shared = Shared {
-            current: Current::new(store.clone()),
+            current: Current::new(store),
             passwords: Passwords::new()?,
             failures: Failures::new(config.failed_logins)?,
             lanes: Lanes::default(),
@@ -197,7 +197,9 @@ impl App {
                 .map_or(0, |since| since.as_secs()),
             is_ending: AtomicBool::new(false),
         };
-        Ok(Shared::with(&Arc::new(shared), store))
+        let shared = Arc::new(shared);
+        let store = shared.current.get_anyway();
+        Ok(shared.with(store))
     }
 }
 
@@ -206,8 +208,8 @@ fn short_uploads() -> usize {
 }
 
 impl Shared {
+    /// With a store that is counted; the app ends that when it is dropped.
     fn with(self: &Arc<Self>, store: Store) -> App {
-        self.current.begin();
         App {
             store,
             shared: Arc::clone(self),
@@ -227,7 +229,7 @@ impl Shared {
 
     /// The same without waiting: the store is only to be looked at.
     pub(super) fn enter_at_once(self: &Arc<Self>) -> Arc<App> {
-        Arc::new(self.with(self.current.now()))
+        Arc::new(self.with(self.current.get_anyway()))
     }
 }
 

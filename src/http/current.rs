@@ -34,29 +34,33 @@ impl Current {
         }
     }
 
-    /// The store; waits while another takes its place.
+    /// The store; waits while another takes its place. Whoever has it is waited for until they [`end`].
+    ///
+    /// [`end`]: Self::end
     pub async fn get(&self) -> Store {
+        // ORDER: counted before the gate is let go, or a pause that comes in between waits for nobody.
         let _open = self.gate.read().await;
+        self.get_anyway()
+    }
+
+    /// The same, unless another is taking its place, or is about to.
+    pub fn get_at_once(&self) -> Option<Store> {
+        let _open = self.gate.try_read().ok()?;
+        Some(self.get_anyway())
+    }
+
+    /// The same, even if another is taking its place: to be looked at only.
+    pub fn get_anyway(&self) -> Store {
+        self.running.fetch_add(1, Ordering::AcqRel);
         self.now()
     }
 
-    /// The store, unless another is taking its place, or is about to.
-    pub fn get_at_once(&self) -> Option<Store> {
-        let _open = self.gate.try_read().ok()?;
-        Some(self.now())
-    }
-
-    /// The store, at once.
+    /// The store, for whom nobody waits.
     pub fn now(&self) -> Store {
         self.store.lock().clone()
     }
 
-    /// Somebody works with a store.
-    pub fn begin(&self) {
-        self.running.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Somebody has done.
+    /// Somebody who got the store has done.
     pub fn end(&self) {
         self.running.fetch_sub(1, Ordering::AcqRel);
     }
@@ -75,5 +79,33 @@ impl Current {
     /// Puts another in its place.
     pub fn set(&self, store: Store) {
         *self.store.lock() = store;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Options;
+
+    // A request gets the store. Before it is counted, a compaction closes the gate, sees nobody at work, and
+    // does not wait: the request is refused though it would have ended in time.
+    #[tokio::test]
+    async fn who_got_the_store_is_counted_already() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("p"), Options::default()).unwrap();
+        let current = Current::new(store);
+        let running = || current.running.load(Ordering::Acquire);
+        let _store = current.get().await;
+        assert_eq!(running(), 1);
+        let _store = current.get_at_once().unwrap();
+        assert_eq!(running(), 2);
+        let closed = current.gate.write().await;
+        assert!(current.get_at_once().is_none());
+        assert_eq!(running(), 2);
+        drop(closed);
+        current.end();
+        current.end();
+        let _store = current.now();
+        assert_eq!(running(), 0);
     }
 }

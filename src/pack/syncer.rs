@@ -7,14 +7,13 @@
 //! of its own makes those that nobody waits for.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Instant;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::PackError;
 use super::sink::Sink;
 use crate::metrics;
+use crate::sync::thread::{Builder, JoinHandle};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What is written and what is durable.
 #[derive(Debug, Default)]
@@ -65,7 +64,7 @@ impl Syncer {
             done: Condvar::new(),
         });
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name("packhold-sync".to_owned())
             .spawn(move || theirs.run())?;
         Ok(Self {
@@ -199,5 +198,125 @@ impl Drop for Syncer {
             // A panic of the thread has been printed by its own hook.
             let _ended = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::atomic::{AtomicU64, Ordering};
+    use crate::sync::{explore, thread};
+    use std::io::{self, IoSlice};
+
+    /// A disk that knows what it was given and what of that is durable.
+    #[derive(Default)]
+    struct Disk {
+        written: AtomicU64,
+        holes: AtomicU64,
+        durable: AtomicU64,
+        durable_holes: AtomicU64,
+        syncs: AtomicU64,
+        /// Which sync fails, from 1 on.
+        failing: u64,
+    }
+
+    impl Sink for Disk {
+        fn sync(&self) -> io::Result<()> {
+            let number = self.syncs.fetch_add(1, Ordering::SeqCst) + 1;
+            assert!(
+                self.failing == 0 || number <= self.failing,
+                "tried again behind a failure"
+            );
+            let written = self.written.load(Ordering::SeqCst);
+            let holes = self.holes.load(Ordering::SeqCst);
+            if number == self.failing {
+                return Err(io::Error::other("failed"));
+            }
+            self.durable.fetch_max(written, Ordering::SeqCst);
+            self.durable_holes.fetch_max(holes, Ordering::SeqCst);
+            Ok(())
+        }
+
+        fn write_at(&self, _: u64, _: &[IoSlice<'_>]) -> io::Result<()> {
+            unreachable!("a syncer only syncs")
+        }
+
+        fn truncate(&self, _: u64) -> io::Result<()> {
+            unreachable!("a syncer only syncs")
+        }
+
+        fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+            unreachable!("a syncer only syncs")
+        }
+
+        fn punch(&self, _: u64, _: u64) -> io::Result<()> {
+            unreachable!("a syncer only syncs")
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            unreachable!("a syncer only syncs")
+        }
+    }
+
+    /// Two append and wait, one punches and waits, on a disk one of whose syncs may fail.
+    fn work(failing: u64) {
+        let disk = Arc::new(Disk {
+            failing,
+            ..Disk::default()
+        });
+        let sink: Arc<dyn Sink> = Arc::<Disk>::clone(&disk);
+        let syncer = Arc::new(Syncer::start(sink, 0).unwrap());
+        let log = Arc::new(Mutex::new(0));
+        let appenders = [(); 2].map(|()| {
+            let (disk, syncer, log) = (Arc::clone(&disk), Arc::clone(&syncer), Arc::clone(&log));
+            thread::spawn(move || {
+                let mut all_good = true;
+                for _ in 0..2 {
+                    let mut end = log.lock();
+                    *end += 1;
+                    let mine = *end;
+                    disk.written.store(mine, Ordering::SeqCst);
+                    syncer.written(mine);
+                    drop(end);
+                    let synced = syncer.wait(mine);
+                    if synced.is_ok() {
+                        assert!(disk.durable.load(Ordering::SeqCst) >= mine);
+                        assert!(syncer.synced() >= mine);
+                    } else {
+                        assert!(syncer.poisoned().is_some());
+                    }
+                    all_good &= synced.is_ok();
+                }
+                all_good
+            })
+        });
+        let puncher = {
+            let (disk, syncer) = (Arc::clone(&disk), Arc::clone(&syncer));
+            thread::spawn(move || {
+                disk.holes.store(1, Ordering::SeqCst);
+                let synced = syncer.sync_now();
+                assert!(synced.is_err() || disk.durable_holes.load(Ordering::SeqCst) == 1);
+                synced.is_ok()
+            })
+        };
+        let mut good = puncher.join().unwrap();
+        for appender in appenders {
+            good &= appender.join().unwrap();
+        }
+        let has_failed = failing > 0 && disk.syncs.load(Ordering::SeqCst) >= failing;
+        // The one that failed was needed by somebody, but not by all.
+        assert!(good != has_failed, "{good} {has_failed}");
+        assert_eq!(syncer.poisoned().is_some(), has_failed);
+    }
+
+    #[test]
+    fn who_is_told_that_it_is_durable_can_rely_on_it() {
+        explore(|| work(0));
+    }
+
+    #[test]
+    fn behind_a_failed_sync_nothing_good_is_told() {
+        explore(|| work(1));
+        explore(|| work(2));
     }
 }

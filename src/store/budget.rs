@@ -4,7 +4,8 @@
 //! chunk, in smaller steps. So memory is bounded and nobody starves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A shared budget in bytes.
 #[derive(Debug, Clone)]
@@ -72,18 +73,38 @@ impl Drop for Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::{explore, once, thread};
 
     #[test]
     fn grants_end_at_the_limit_and_come_back() {
-        let budget = Budget::new(100);
-        let first = budget.grant(60).unwrap();
-        assert!(budget.grant(41).is_none());
-        let second = budget.grant(40).unwrap();
-        assert!(budget.is_tight());
-        drop(first);
-        assert_eq!(budget.used_bytes(), 40);
-        drop(second);
-        assert!(!budget.is_tight() && budget.grant(100).is_some());
-        assert!(budget.grant(u64::MAX).is_none());
+        once(|| {
+            let budget = Budget::new(100);
+            let first = budget.grant(60).unwrap();
+            assert!(budget.grant(41).is_none());
+            let second = budget.grant(40).unwrap();
+            assert!(budget.is_tight());
+            drop(first);
+            assert_eq!(budget.used_bytes(), 40);
+            drop(second);
+            assert!(!budget.is_tight() && budget.grant(100).is_some());
+            assert!(budget.grant(u64::MAX).is_none());
+        });
+    }
+
+    #[test]
+    fn never_is_more_granted_than_there_is() {
+        explore(|| {
+            let budget = Budget::new(100);
+            let takers = [60, 60, 40].map(|bytes| {
+                let budget = budget.clone();
+                thread::spawn(move || {
+                    let grant = budget.grant(bytes);
+                    assert!(budget.used_bytes() <= 100);
+                    drop(grant);
+                })
+            });
+            takers.into_iter().for_each(|taker| taker.join().unwrap());
+            assert_eq!(budget.used_bytes(), 0);
+        });
     }
 }

@@ -3,21 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::thread::JoinHandle;
-
-use parking_lot::Mutex;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use super::StoreError;
 use super::change::{Change, Decision, Ids, Job, Outcome, Pending, Punched, only_frees};
 use super::core::Core;
 use super::failure::{Failure, GroupError};
+use super::queue::{Queue, Work};
 use crate::format::meta::Mutation;
 use crate::index::{Batch, Checkpoint, Index, IndexError, Prefix, Rows, Tables};
 use crate::metrics;
 
-/// Changes in one commit at most.
-const GROUP_CHANGES: usize = 1024;
 /// Bytes of mutations from which on a group is closed.
 const GROUP_BYTES: usize = 8 << 20;
 /// Mutations after which a checkpoint is made, idle or not.
@@ -25,34 +22,21 @@ const CHECKPOINT_MUTATIONS: u64 = 50_000;
 /// Chunk rows that reach the index with one group, so that no acknowledgement waits for many.
 const SLICE_ROWS: usize = 8192;
 
-enum Message {
-    Job(Box<dyn Job>),
-    Close,
-}
-
 /// No change is made while it lives.
 pub(super) struct Held {
     _release: SyncSender<()>,
 }
 
 /// Handle of the committer thread.
-pub(super) struct Committer {
-    queue: Mutex<Option<Sender<Message>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+pub(super) struct Committer(Queue<Box<dyn Job>>);
 
 impl Committer {
     /// Starts the thread. The index has the chunks of all segments below `chunks_upto`.
     pub(super) fn start(core: Arc<Core>, chunks_upto: u64) -> Result<Self, StoreError> {
-        let (queue, jobs) = channel();
-        let thread = std::thread::Builder::new()
-            .name("packhold-commit".to_owned())
-            .spawn(move || Worker::new(core, chunks_upto).run(&jobs))
-            .map_err(|e| StoreError::System(format!("starting the committer: {e}")))?;
-        Ok(Self {
-            queue: Mutex::new(Some(queue)),
-            thread: Mutex::new(Some(thread)),
-        })
+        let started = Queue::start("packhold-commit", Worker::new(core, chunks_upto));
+        started
+            .map(Self)
+            .map_err(|e| StoreError::System(format!("starting the committer: {e}")))
     }
 
     pub(super) fn submit<T, E>(
@@ -63,18 +47,13 @@ impl Committer {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let job = Message::Job(Box::new(Change {
+        let refused = self.0.send(Box::new(Change {
             check,
             done,
             decision: Decision::None,
             pending: Pending::new(),
         }));
-        let queue = self.queue.lock().clone();
-        let refused = match queue {
-            Some(queue) => queue.send(job).err().map(|e| e.0),
-            None => Some(job),
-        };
-        if let Some(Message::Job(job)) = refused {
+        if let Err(job) = refused {
             job.done(Err(StoreError::Closed));
         }
     }
@@ -102,30 +81,12 @@ impl Committer {
 
     /// Notes that freed bytes of these records are punched, for good.
     pub(super) fn punched(&self, records: Vec<u64>) {
-        let job = Message::Job(Box::new(Punched(records)));
-        if let Some(queue) = self.queue.lock().as_ref() {
-            // If it is lost they are punched once more at the next opening.
-            let _ended = queue.send(job);
-        }
+        // If it is lost they are punched once more at the next opening.
+        let _closed = self.0.send(Box::new(Punched(records)));
     }
 
     pub(super) fn close(&self) {
-        if let Some(queue) = self.queue.lock().take() {
-            // The thread may have ended already; then there is nothing to close.
-            let _ended = queue.send(Message::Close);
-        }
-        let thread = self.thread.lock().take();
-        // A callback may drop the last handle of the store, on the committer's own thread.
-        let own = std::thread::current().id();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != own) {
-            let _ended = thread.join();
-        }
-    }
-}
-
-impl Drop for Committer {
-    fn drop(&mut self) {
-        self.close();
+        self.0.close();
     }
 }
 
@@ -162,33 +123,17 @@ impl Worker {
             freeing: Vec::new(),
         }
     }
+}
 
-    fn run(mut self, jobs: &Receiver<Message>) {
-        loop {
-            let idle = match self.flushing {
-                Some(_) => std::time::Duration::ZERO,
-                None => self.core.options.idle,
-            };
-            match jobs.recv_timeout(idle) {
-                Ok(Message::Job(first)) => {
-                    let (group, close) = drain(first, jobs);
-                    self.group(group);
-                    if close {
-                        break;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.idle(),
-                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
-            }
+impl Work<Box<dyn Job>> for Worker {
+    fn patience(&self) -> Duration {
+        match self.flushing {
+            Some(_) => Duration::ZERO,
+            None => self.core.options.idle,
         }
-        while let Ok(Message::Job(job)) = jobs.try_recv() {
-            job.done(Err(StoreError::Closed));
-        }
-        self.seal();
-        self.checkpoint();
     }
 
-    /// Nobody waits: goes on flushing chunk rows, seals, makes a checkpoint.
+    /// Goes on flushing chunk rows, seals, makes a checkpoint.
     fn idle(&mut self) {
         self.mend_index();
         self.ensure_index();
@@ -240,6 +185,13 @@ impl Worker {
         }
     }
 
+    fn end(mut self) {
+        self.seal();
+        self.checkpoint();
+    }
+}
+
+impl Worker {
     /// The disk is full: tells so to the jobs of the group that free nothing, and keeps those that
     /// do, which may use the reserve. Whether there are any to try again.
     fn keep_freeing(&mut self, jobs: &mut Vec<Box<dyn Job>>) -> bool {
@@ -481,17 +433,4 @@ fn check_some(
         }
     }
     Ok(all)
-}
-
-/// Takes what else waits; and whether the store is being closed.
-fn drain(first: Box<dyn Job>, jobs: &Receiver<Message>) -> (Vec<Box<dyn Job>>, bool) {
-    let mut group = vec![first];
-    while group.len() < GROUP_CHANGES {
-        match jobs.try_recv() {
-            Ok(Message::Job(job)) => group.push(job),
-            Ok(Message::Close) => return (group, true),
-            Err(_) => break,
-        }
-    }
-    (group, false)
 }

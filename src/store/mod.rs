@@ -5,8 +5,8 @@
 //!
 //! **Locks**, in the order in which they may be taken: `Core::upkeep` → `Core::transfers` →
 //! `Core::segments` → `Core::index` → the pack's log → the syncer's state. `Core::recent`, `Core::checked`,
-//! `Core::damaged`, `Core::scrub`, `Core::barrier` and those of guards and holds are leaves: nothing
-//! is locked while one of them is held. None is held across I/O, but `upkeep` by who reclaims, compacts
+//! `Core::damaged`, `Core::scrub`, `Core::barrier` and those of guards, holds and the committer's queue are
+//! leaves: nothing is locked while one of them is held. None is held across I/O, but `upkeep` by who reclaims, compacts
 //! or verifies, `transfers` by who punches, `segments` and the log for their own append, and `index`,
 //! for reading, by the committer through its transaction, its sync and the hold of a compaction
 //! included: only the committer itself ever takes it for writing, to replace a failed index.
@@ -30,6 +30,7 @@ mod ingest;
 mod leaves;
 mod manifests;
 mod open;
+mod queue;
 mod replay;
 mod segments;
 mod stats;

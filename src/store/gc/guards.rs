@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::holds::Holds;
 use crate::format::meta::ManifestRef;
+use crate::sync::{Mutex, RwLock};
 
 /// Pins are kept by stretches of this many bytes of the pack (as a power of two), so that an upload of
 /// any size needs little memory for them. The neighbours of a pinned chunk are freed another time.
@@ -151,24 +151,91 @@ impl fmt::Debug for Pins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::atomic::{AtomicBool, Ordering};
+    use crate::sync::{explore, once, thread};
+    use std::time::Duration;
+
+    const CHUNK: u64 = 5_000_000;
+
+    fn victims(all: impl IntoIterator<Item = u64>) -> Option<Arc<RoaringTreemap>> {
+        Some(Arc::new(all.into_iter().collect()))
+    }
 
     #[test]
     fn a_claim_is_seen_or_refused() {
-        let space = Arc::new(Space::default());
-        let pins = space.guard();
-        assert!(pins.claim(5_000_000));
-        space.publish(Some(Arc::new([5_000_000, 9_000_000].into_iter().collect())));
-        let held = space.held();
-        assert!(held.pins(5_000_000) && !held.pins(9_000_000));
-        assert!(!pins.claim(9_000_000));
-        assert!(pins.claim(9_000_001));
-        space.publish(None);
-        assert!(pins.claim(9_000_000));
-        let clone = pins.clone();
-        drop(pins);
-        assert_eq!(space.guards(), 1);
-        drop(clone);
-        assert_eq!(space.guards(), 0);
-        assert!(!space.held().pins(5_000_000));
+        once(|| {
+            let space = Arc::new(Space::default());
+            let pins = space.guard();
+            assert!(pins.claim(CHUNK));
+            space.publish(victims([CHUNK, 9_000_000]));
+            let held = space.held();
+            assert!(held.pins(CHUNK) && !held.pins(9_000_000));
+            assert!(!pins.claim(9_000_000));
+            assert!(pins.claim(9_000_001));
+            space.publish(None);
+            assert!(pins.claim(9_000_000));
+            let clone = pins.clone();
+            drop(pins);
+            assert_eq!(space.guards(), 1);
+            drop(clone);
+            assert_eq!(space.guards(), 0);
+            assert!(!space.held().pins(CHUNK));
+        });
+    }
+
+    /// A chunk that nothing refers to, and its row.
+    struct Chunk {
+        space: Arc<Space>,
+        has_row: AtomicBool,
+        is_freed: AtomicBool,
+    }
+
+    impl Chunk {
+        /// As an upload: what it holds, if it shares the chunk.
+        fn share(&self) -> Option<Pins> {
+            let pins = self.space.guard();
+            let hold = self.space.holds.hold();
+            let is_found = self.has_row.load(Ordering::SeqCst);
+            let claimed = is_found && pins.claim(CHUNK);
+            drop(hold);
+            // Whoever holds the pins: the upload hands them on.
+            let kept = pins.clone();
+            drop(pins);
+            claimed.then_some(kept)
+        }
+
+        /// As a run that found nothing which refers to it.
+        fn reclaim(&self) {
+            let patience = Duration::from_mins(1);
+            self.space.publish(victims([CHUNK]));
+            assert!(self.space.holds.wait(patience));
+            if !self.space.held().pins(CHUNK) {
+                self.has_row.store(false, Ordering::SeqCst);
+                self.is_freed.store(true, Ordering::SeqCst);
+            }
+            assert!(self.space.holds.wait(patience));
+            self.space.publish(None);
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_shared_or_freed_but_never_both() {
+        explore(|| {
+            let chunk = Arc::new(Chunk {
+                space: Arc::default(),
+                has_row: AtomicBool::new(true),
+                is_freed: AtomicBool::new(false),
+            });
+            let uploads = [(); 2].map(|()| {
+                let chunk = Arc::clone(&chunk);
+                thread::spawn(move || chunk.share())
+            });
+            chunk.reclaim();
+            let shared = uploads.map(|upload| upload.join().unwrap());
+            let is_shared = shared.iter().any(Option::is_some);
+            assert!(!(is_shared && chunk.is_freed.load(Ordering::SeqCst)));
+            drop(shared);
+            assert_eq!(chunk.space.guards(), 0);
+        });
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 #[derive(Default)]
 struct State {
@@ -77,23 +77,53 @@ impl Drop for Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::atomic::{AtomicBool, Ordering};
+    use crate::sync::{explore, thread};
 
     #[test]
     fn only_older_holds_are_waited_for() {
-        let holds = Holds::default();
-        assert!(holds.wait(Duration::ZERO), "nobody is there");
-        let older = holds.hold();
-        assert!(!holds.wait(Duration::ZERO));
-        let younger = holds.hold();
-        let waits = {
-            let holds = holds.clone();
-            std::thread::spawn(move || holds.wait(Duration::from_mins(10)))
-        };
-        drop((older, younger));
-        assert!(waits.join().unwrap());
-        let younger = holds.hold();
-        assert!(!holds.wait(Duration::ZERO));
-        drop(younger);
-        assert!(holds.wait(Duration::ZERO));
+        explore(|| {
+            let holds = Holds::default();
+            assert!(holds.wait(Duration::ZERO), "nobody is there");
+            let older = holds.hold();
+            assert!(!holds.wait(Duration::ZERO));
+            let younger = holds.hold();
+            let waits = {
+                let holds = holds.clone();
+                thread::spawn(move || holds.wait(Duration::from_mins(10)))
+            };
+            drop((older, younger));
+            assert!(waits.join().unwrap());
+            let younger = holds.hold();
+            assert!(!holds.wait(Duration::ZERO));
+            drop(younger);
+            assert!(holds.wait(Duration::ZERO));
+        });
+    }
+
+    #[test]
+    fn what_an_older_hold_found_is_there_while_it_lasts() {
+        explore(|| {
+            let holds = Holds::default();
+            let (is_named, is_gone) = (
+                Arc::new(AtomicBool::new(true)),
+                Arc::new(AtomicBool::new(false)),
+            );
+            let readers = [(); 2].map(|()| {
+                let (holds, is_named, is_gone) = (holds.clone(), is_named.clone(), is_gone.clone());
+                thread::spawn(move || {
+                    let _hold = holds.hold();
+                    if is_named.load(Ordering::SeqCst) {
+                        assert!(!is_gone.load(Ordering::SeqCst));
+                    }
+                })
+            });
+            is_named.store(false, Ordering::SeqCst);
+            assert!(holds.wait(Duration::from_mins(10)));
+            is_gone.store(true, Ordering::SeqCst);
+            readers
+                .into_iter()
+                .for_each(|reader| reader.join().unwrap());
+        });
     }
 }
