@@ -157,8 +157,8 @@ mod tests {
 
     const CHUNK: u64 = 5_000_000;
 
-    fn victims(all: impl IntoIterator<Item = u64>) -> Option<Arc<RoaringTreemap>> {
-        Some(Arc::new(all.into_iter().collect()))
+    fn victims(all: impl IntoIterator<Item = u64>) -> Arc<RoaringTreemap> {
+        Arc::new(all.into_iter().collect())
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             let space = Arc::new(Space::default());
             let pins = space.guard();
             assert!(pins.claim(CHUNK));
-            space.publish(victims([CHUNK, 9_000_000]));
+            space.publish(Some(victims([CHUNK, 9_000_000])));
             let held = space.held();
             assert!(held.pins(CHUNK) && !held.pins(9_000_000));
             assert!(!pins.claim(9_000_000));
@@ -207,7 +207,7 @@ mod tests {
         /// As a run that found nothing which refers to it.
         fn reclaim(&self) {
             let patience = Duration::from_mins(1);
-            self.space.publish(victims([CHUNK]));
+            self.space.publish(Some(victims([CHUNK])));
             assert!(self.space.holds.wait(patience));
             if !self.space.held().pins(CHUNK) {
                 self.has_row.store(false, Ordering::SeqCst);
@@ -236,6 +236,23 @@ mod tests {
             assert!(!(is_shared && chunk.is_freed.load(Ordering::SeqCst)));
             drop(shared);
             assert_eq!(chunk.space.guards(), 0);
+        });
+    }
+
+    // Without a hold, which would keep the run waiting meanwhile: the order of the claim alone.
+    #[test]
+    fn a_claim_beside_a_run_is_seen_or_refused() {
+        explore(|| {
+            let space = Arc::new(Space::default());
+            let claims = [(); 2].map(|()| {
+                let pins = space.guard();
+                thread::spawn(move || pins.claim(CHUNK).then_some(pins))
+            });
+            space.publish(Some(victims([CHUNK])));
+            let is_seen = space.held().pins(CHUNK);
+            for claim in claims {
+                assert!(claim.join().unwrap().is_none() || is_seen);
+            }
         });
     }
 }
