@@ -47,7 +47,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 37] = [
+const HOMES: [(&[&str], Place); 36] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -55,7 +55,6 @@ const HOMES: [(&[&str], Place); 37] = [
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
-    (&["mimalloc"], Only(&["main.rs"])),
     (
         &["indicatif"],
         Only(&["cli/report.rs", "cli/transfer/", "cli/dedup/"]),

@@ -273,7 +273,7 @@ fn shown(text: &str) -> Cow<'_, str> {
 
 const HEALTH: &str = "health";
 /// All actions: those that `action` gives.
-pub const ACTIONS: [&str; 21] = [
+pub const ACTIONS: [&str; 23] = [
     HEALTH,
     "download",
     "read",
@@ -284,6 +284,8 @@ pub const ACTIONS: [&str; 21] = [
     "blocks-complete",
     "blocks-abort",
     "share",
+    "login",
+    "logout",
     "upload",
     "mkdir",
     "rename",
