@@ -47,7 +47,7 @@ use Place::{Never, Only};
 
 const HTTP_AND_ABOVE: Place = Only(&["http/", "cli/", "lib.rs", "main.rs"]);
 
-const HOMES: [(&[&str], Place); 36] = [
+const HOMES: [(&[&str], Place); 37] = [
     (&["redb"], Only(&["index/"])),
     (&["memmap2"], Only(&["pack/map.rs"])),
     (&["unsafe"], Only(&["pack/map.rs"])),
@@ -55,6 +55,7 @@ const HOMES: [(&[&str], Place); 36] = [
     (&["bincode"], Only(&["format/meta/"])),
     (&["warp"], Only(&["http/"])),
     (&["clap"], Only(&["cli/", "main.rs"])),
+    (&["tikv_jemallocator"], Only(&["main.rs"])),
     (
         &["indicatif"],
         Only(&["cli/report.rs", "cli/transfer/", "cli/dedup/"]),
