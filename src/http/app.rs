@@ -306,10 +306,12 @@ pub(super) async fn blocking_commit<T: Send + 'static, S: FnOnce(Done<T>)>(
     let work: Box<dyn FnOnce() + Send> = Box::new(move || {
         let turn = asked.elapsed();
         let worked = span.in_scope(work);
+        let committing = span.in_scope(|| timing::span_of(Phase::Commit));
         let times = (turn, asked.elapsed().saturating_sub(turn));
         // Nobody listens when the client has gone; what was done is done all the same.
         match worked {
             Ok(submit) => submit(Box::new(move |result| {
+                drop(committing);
                 let _listener = sender.send((times, result.map_err(ApiError::from)));
             })),
             Err(error) => {

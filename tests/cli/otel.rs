@@ -32,10 +32,11 @@ fn collector() -> (String, Receiver<(String, Vec<u8>)>) {
             }
             let mut body = vec![0; bytes];
             stream.read_exact(&mut body).expect("a body");
+            // Before it is answered: whoever has the answer may end, and the test then asks what came. Or it
+            // has heard enough.
+            let _heard = sender.send((path, body));
             let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
             stream.get_mut().write_all(answer).expect("an answer");
-            // The test may have heard enough.
-            let _heard = sender.send((path, body));
         }
     });
     (url, received)

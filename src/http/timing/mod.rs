@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-pub use span::RequestSpan;
+pub use span::{RequestSpan, of as span_of};
 
 tokio::task_local! {
     static SPENT: Spent;

@@ -53,7 +53,6 @@ impl RequestSpan {
             "request",
             trace = %trace.0,
             otel.kind = "server",
-            otel.name = tracing::field::Empty,
             otel.status_code = tracing::field::Empty,
         );
         let parent = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
@@ -66,10 +65,12 @@ impl RequestSpan {
 
     /// What became of it.
     pub fn answered(&self, action: &'static str, status: StatusCode) {
+        use opentelemetry::trace::TraceContextExt;
         use tracing_opentelemetry::OpenTelemetrySpanExt;
 
         let status = status.as_u16();
-        self.0.record("otel.name", action);
+        // As a field it would come too late: the span has begun for the collector, too.
+        self.0.context().span().update_name(action);
         if status >= 500 {
             self.0.record("otel.status_code", "ERROR");
         }
