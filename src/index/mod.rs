@@ -25,7 +25,7 @@ pub use error::IndexError;
 pub use open::{Batch, Index};
 pub use packages::{Field, Filter, Match, PackagePage, PackageQuery};
 pub use place::{Place, Shelf};
-pub use recent::Recent;
+pub use recent::{GENERATION_ROWS, Recent};
 pub use row::{Checkpoint, Prefix, prefix};
 pub use rows::{Counts, Expiry, Rank, Rows};
 pub use sorter::{ChunkSorter, SortedChunks};

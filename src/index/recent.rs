@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::row::Prefix;
 
 /// Rows gathered before they go to the table; two such generations may exist at once.
-const GENERATION_ROWS: usize = 1 << 19;
+pub const GENERATION_ROWS: usize = 1 << 19;
 
 type Generation = HashMap<Prefix, u64>;
 
@@ -60,11 +60,10 @@ impl Recent {
         frozen.is_some_and(|(frozen, _)| !frozen.contains_key(key))
     }
 
-    /// Freezes the active generation, if it is full (or, with `now`, not empty) and the one before
-    /// it is written. `upto`: the chunks of all segments below it are in here or in the table.
-    pub fn freeze(&mut self, upto: u64, now: bool) {
-        let full = self.active.len() >= GENERATION_ROWS || (now && !self.active.is_empty());
-        if full && self.frozen.is_none() {
+    /// Freezes the active generation, if it has `least` rows and the one before it is written.
+    /// `upto`: the chunks of all segments below it are in here or in the table.
+    pub fn freeze(&mut self, upto: u64, least: usize) {
+        if self.active.len() >= least && self.frozen.is_none() {
             self.frozen = Some((Arc::new(std::mem::take(&mut self.active)), upto));
         }
     }
@@ -77,6 +76,11 @@ impl Recent {
     /// The frozen generation is in the table, and readers see it there.
     pub fn thawed(&mut self) {
         self.frozen = None;
+    }
+
+    /// How many chunks have not been frozen.
+    pub fn gathered(&self) -> usize {
+        self.active.len()
     }
 
     /// How many chunks are in here.
@@ -101,11 +105,11 @@ mod tests {
         recent.insert([1; 16], 10);
         recent.insert([1; 16], 30);
         assert_eq!(recent.get(&[1; 16]), Some(10));
-        recent.freeze(100, false);
+        recent.freeze(100, 2);
         assert!(recent.frozen().is_none(), "not full");
-        recent.freeze(100, true);
+        recent.freeze(100, 1);
         recent.insert([2; 16], 40);
-        recent.freeze(200, true);
+        recent.freeze(200, 1);
         let (rows, upto) = recent.frozen().unwrap();
         assert_eq!((rows.len(), upto), (1, 100), "one at a time");
         assert_eq!(recent.get(&[1; 16]), Some(10), "still found");

@@ -10,9 +10,10 @@ use super::StoreError;
 use super::change::{Change, Decision, Ids, Job, Outcome, Pending, Punched, only_frees};
 use super::core::Core;
 use super::failure::{Failure, GroupError};
+use super::open::OpenReport;
 use super::queue::{Queue, Work};
 use crate::format::meta::Mutation;
-use crate::index::{Batch, Checkpoint, Index, IndexError, Prefix, Rows, Tables};
+use crate::index::{Batch, Checkpoint, GENERATION_ROWS, Index, IndexError, Prefix, Rows, Tables};
 use crate::metrics;
 
 /// Bytes of mutations from which on a group is closed.
@@ -31,9 +32,9 @@ pub(super) struct Held {
 pub(super) struct Committer(Queue<Box<dyn Job>>);
 
 impl Committer {
-    /// Starts the thread. The index has the chunks of all segments below `chunks_upto`.
-    pub(super) fn start(core: Arc<Core>, chunks_upto: u64) -> Result<Self, StoreError> {
-        let started = Queue::start("packhold-commit", Worker::new(core, chunks_upto));
+    /// Starts the thread, for a store that was opened so.
+    pub(super) fn start(core: Arc<Core>, opened: &OpenReport) -> Result<Self, StoreError> {
+        let started = Queue::start("packhold-commit", Worker::new(core, opened));
         started
             .map(Self)
             .map_err(|e| StoreError::System(format!("starting the committer: {e}")))
@@ -103,22 +104,25 @@ struct Worker {
     covered: Checkpoint,
     /// Mutations since the last durable checkpoint.
     since_checkpoint: u64,
+    /// Mutations since the last generation of chunks ended: opening reads past them to its chunks.
+    since_generation: u64,
     flushing: Option<Flushing>,
     /// Of each job of the group: whether it only frees space.
     freeing: Vec<bool>,
 }
 
 impl Worker {
-    fn new(core: Arc<Core>, chunks_upto: u64) -> Self {
+    fn new(core: Arc<Core>, opened: &OpenReport) -> Self {
         let covered = Checkpoint {
             pack_id: core.pack.header().pack_id,
             position: core.pack.position(),
-            chunks_upto,
+            chunks_upto: opened.chunks_upto,
         };
         Self {
             core,
             covered,
             since_checkpoint: 0,
+            since_generation: opened.read_again,
             flushing: None,
             freeing: Vec::new(),
         }
@@ -137,6 +141,7 @@ impl Work<Box<dyn Job>> for Worker {
     fn idle(&mut self) {
         self.mend_index();
         self.ensure_index();
+        self.end_generation(self.core.options.rest);
         self.start_flushing();
         if self.flushing.is_some() {
             let flushed = self.in_batch(false, |_, _| Ok(()));
@@ -153,6 +158,7 @@ impl Work<Box<dyn Job>> for Worker {
     fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         self.mend_index();
         self.ensure_index();
+        self.end_generation(GENERATION_ROWS as u64);
         self.start_flushing();
         while !jobs.is_empty() {
             let outcome = self.try_group(&mut jobs);
@@ -233,6 +239,7 @@ impl Worker {
             Ok(())
         })?;
         self.since_checkpoint += count;
+        self.since_generation += count;
         Ok(self.freeing.len())
     }
 
@@ -283,12 +290,29 @@ impl Worker {
         Ok(())
     }
 
+    /// Ends the generation of chunks if `least` of them, and of mutations, have come since the last one
+    /// did: opening reads all that again.
+    fn end_generation(&mut self, least: u64) {
+        let core = &self.core;
+        let gathered = core.recent.read().gathered() as u64;
+        let is_enough = gathered.saturating_add(self.since_generation) >= least;
+        let has_room = || core.index.read().as_ref().is_some_and(Index::has_room);
+        if self.flushing.is_some() || !is_enough || core.pack.writable().is_err() || !has_room() {
+            return;
+        }
+        // Segments are appended, and their chunks known, under this lock: below this end all are.
+        let _order = core.segments.lock();
+        let upto = core.pack.end();
+        core.recent.write().freeze(upto, 0);
+    }
+
     fn start_flushing(&mut self) {
         if self.flushing.is_some() {
             return;
         }
         let frozen = self.core.recent.read().frozen();
         if let Some((rows, upto)) = frozen {
+            self.since_generation = 0;
             if upto > self.covered.position.offset {
                 // The table must not know chunks that a crash would cut off the log.
                 self.seal();

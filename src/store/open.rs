@@ -63,6 +63,9 @@ pub struct Options {
     pub ingest_memory_bytes: u64,
     /// After this long without a change the pack is sealed and a checkpoint made.
     pub idle: Duration,
+    /// So many new chunks and changes go to the index then: whoever opens the store next reads no more
+    /// than that of them again.
+    pub rest: u64,
     /// Tells the time.
     pub clock: Clock,
     /// Identity of a new pack; random by default.
@@ -85,6 +88,7 @@ impl Default for Options {
             index_cache_bytes: 128 << 20,
             ingest_memory_bytes: 256 << 20,
             idle: Duration::from_millis(500),
+            rest: 1 << 14,
             clock: Arc::new(system_ms),
             pack_id: None,
             accept_rollback: false,
@@ -110,6 +114,8 @@ pub struct OpenReport {
     pub rebuilt: bool,
     /// Commits that were replayed.
     pub replayed_commits: u64,
+    /// Records, and chunks in them, that were read because the index did not cover them yet.
+    pub read_again: u64,
     /// Bytes behind the last good commit, which were cut (unless opened for reading only).
     pub torn_bytes: u64,
     /// Bytes written again to make sure that they are durable.
@@ -249,7 +255,7 @@ impl Store {
 
     fn start(core: Core, report: OpenReport) -> Result<Self, StoreError> {
         let core = Arc::new(core);
-        let committer = Committer::start(Arc::clone(&core), report.chunks_upto)?;
+        let committer = Committer::start(Arc::clone(&core), &report)?;
         let store = Self {
             core,
             committer: Arc::new(committer),

@@ -7,11 +7,11 @@ use super::core::Core;
 use super::open::OpenReport;
 use crate::format::commit::CommitHead;
 use crate::format::meta::Mutation;
-use crate::format::record::Frame;
+use crate::format::record::{Frame, Kind};
 use crate::format::scan::{self, Position, Record};
 use crate::format::segment::{self, Entry};
 use crate::index::{
-    Batch, Checkpoint, ChunkSorter, Index, IndexError, Prefix, Recent, Tables, prefix,
+    Batch, Checkpoint, ChunkSorter, GENERATION_ROWS, Index, IndexError, Prefix, Recent, Tables, prefix,
 };
 
 /// Mutations replayed in one index transaction.
@@ -31,16 +31,26 @@ impl Core {
         chunks_end: u64,
         report: &mut OpenReport,
     ) -> Result<Checkpoint, StoreError> {
-        let mut replay = Replay::new(self, index, *from, end)?;
+        let mut replay = Replay::new(self, index, from, end)?;
         let start = from.chunks_upto.min(from.position.offset);
         let view = self.pack.view();
-        let damages = scan::replay(
+        let mut records = 0;
+        let damages = scan::replay_wanted(
             view,
             &self.pack.header().pack_id,
             start,
             chunks_end,
+            |frame| {
+                records += 1;
+                match frame.kind {
+                    Kind::Segment => frame.offset >= from.chunks_upto,
+                    Kind::Commit => (from.position.offset..end.offset).contains(&frame.offset),
+                    _ => frame.critical,
+                }
+            },
             |record| replay.record(record, report),
         )?;
+        report.read_again += records;
         for damage in damages {
             if !report
                 .corrupt
@@ -94,7 +104,6 @@ impl Core {
 struct Replay<'c> {
     core: &'c Core,
     index: &'c Index,
-    from: Checkpoint,
     /// What is to be covered.
     end: Position,
     covered: Checkpoint,
@@ -110,7 +119,7 @@ impl<'c> Replay<'c> {
     fn new(
         core: &'c Core,
         index: &'c Index,
-        from: Checkpoint,
+        from: &Checkpoint,
         end: Position,
     ) -> Result<Self, StoreError> {
         let reader = index.reader()?;
@@ -131,9 +140,8 @@ impl<'c> Replay<'c> {
         Ok(Self {
             core,
             index,
-            from,
             end,
-            covered: from,
+            covered: *from,
             batch: sorter.is_some().then(|| index.begin()).transpose()?,
             sorter,
             waiting: Vec::new(),
@@ -142,13 +150,12 @@ impl<'c> Replay<'c> {
 
     fn record(&mut self, record: Record, report: &mut OpenReport) -> Result<(), StoreError> {
         let upto = match record {
-            Record::Segment(frame, entries) if frame.offset >= self.from.chunks_upto => {
+            Record::Segment(frame, entries) => {
+                report.read_again += entries.len() as u64;
                 self.segment(&frame, entries)?;
                 frame.next_offset()
             }
-            Record::Commit(frame, head, mutations)
-                if (self.from.position.offset..self.end.offset).contains(&frame.offset) =>
-            {
+            Record::Commit(frame, head, mutations) => {
                 report.replayed_commits += u64::from(!mutations.is_empty());
                 self.commit(&frame, &head, mutations)?;
                 frame.next_offset()
@@ -173,7 +180,7 @@ impl<'c> Replay<'c> {
             // A crash may cut it: it waits for a commit, and the committer.
             return Ok(());
         }
-        recent.freeze(frame.next_offset(), false);
+        recent.freeze(frame.next_offset(), GENERATION_ROWS);
         let is_full = recent.frozen().is_some();
         drop(recent);
         match is_full {
@@ -200,7 +207,7 @@ impl<'c> Replay<'c> {
         let frees = frees && self.sorter.is_none();
         if frees {
             // Rows that it takes out must be in the table by then.
-            self.core.recent.write().freeze(frame.offset, true);
+            self.core.recent.write().freeze(frame.offset, 1);
         }
         match frees || self.waiting.len() >= REPLAY_MUTATIONS {
             true => self.write(false),

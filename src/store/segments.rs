@@ -10,6 +10,7 @@ use super::gc::Pins;
 use crate::format::record::Kind;
 use crate::format::segment::{self, Entry, MAX_ENTRIES};
 use crate::format::{Sha256, codec};
+use crate::index::GENERATION_ROWS;
 
 /// Payload bytes from which on a segment is written.
 const SEGMENT_BYTES: usize = 1 << 20;
@@ -105,7 +106,7 @@ impl Core {
                 pins.pin(payload);
                 places.push((payload, entry));
             }
-            recent.freeze(frame.next_offset(), false);
+            recent.freeze(frame.next_offset(), GENERATION_ROWS);
             places
         };
         self.pack.throttle()?;

@@ -263,6 +263,51 @@ fn generations_of_chunks_reach_the_index_in_slices() {
     assert_knows(&client, &parts);
 }
 
+// What was gathered in memory, and changes that bring no chunks, are read again at every opening until
+// they are behind the index's own account.
+#[test]
+fn at_rest_little_is_left_that_opening_reads_again() {
+    const REST: u64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("s.pack");
+    let mut resting = options(&Clock::at(1_000));
+    resting.idle = std::time::Duration::from_millis(5);
+    resting.rest = REST;
+    let store = Store::open(&pack, resting.clone()).unwrap();
+    let client = Client { store };
+    let settles = |name: &str| {
+        for i in 0..1_000 {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            let copy = killed(&pack, dir.path(), &format!("{name}{i}"));
+            let after = open(&copy);
+            let report = after.store.open_report();
+            if !report.rebuilt && report.read_again < REST {
+                return after;
+            }
+        }
+        panic!("{name}: it never settles");
+    };
+    let part = noise(70, 2 << 20);
+    client.put("/part", &part);
+    let after = settles("chunks");
+    assert_knows(&after, std::slice::from_ref(&part));
+    for i in 0..2 * REST {
+        client.put(&format!("/same{i}"), b"the same");
+    }
+    let after = settles("changes");
+    assert_knows(&after, std::slice::from_ref(&part));
+    after.assert_clean();
+    // And it is not done again where nothing has changed.
+    close(client);
+    let rows = chunk_rows(&pack);
+    let client = Client {
+        store: Store::open(&pack, resting).unwrap(),
+    };
+    assert!(client.store.open_report().read_again < REST);
+    close(client);
+    assert_eq!(chunk_rows(&pack), rows);
+}
+
 // A generation of chunks is on its way to the index when the store is killed, or closed: of some
 // 65 slices a few are there. A checkpoint that says that all of them are would lose the others until
 // the index is rebuilt: uploads of the same bytes would store them again.

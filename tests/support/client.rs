@@ -102,6 +102,7 @@ pub fn try_open(sim: &Sim, clock: &Clock) -> Result<Client, StoreError> {
 pub fn open_busy(sim: &Sim, clock: &Clock) -> Client {
     let busy = Options {
         idle: Duration::from_millis(1),
+        rest: 8,
         ..options(clock)
     };
     let medium = sim.reopened().medium();

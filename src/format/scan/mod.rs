@@ -293,10 +293,28 @@ pub fn replay<V: View + ?Sized, E: From<ScanError>>(
     pack_id: &PackId,
     from: u64,
     end: u64,
+    visit: impl FnMut(Record) -> Result<(), E>,
+) -> Result<Vec<Damage>, E> {
+    replay_wanted(view, pack_id, from, end, |_| true, visit)
+}
+
+/// [`replay`] of the records whose frames `wants` asks for; of all others only the frames are read.
+///
+/// # Errors
+/// [`ScanError`], or what `visit` returns.
+pub fn replay_wanted<V: View + ?Sized, E: From<ScanError>>(
+    view: &V,
+    pack_id: &PackId,
+    from: u64,
+    end: u64,
+    mut wants: impl FnMut(&Frame) -> bool,
     mut visit: impl FnMut(Record) -> Result<(), E>,
 ) -> Result<Vec<Damage>, E> {
     let mut damages = Vec::new();
     let lost = each_frame::<_, E>(view, pack_id, from, end, |frame| {
+        if !wants(frame) {
+            return Ok(());
+        }
         match record(view, frame)? {
             Ok(record) => visit(record)?,
             Err(source @ FormatError::Unsupported { .. }) => {

@@ -150,7 +150,7 @@ impl Store {
                 let now = self.core.pack.end();
                 let mut recent = self.core.recent.write();
                 if recent.frozen().is_none() {
-                    recent.freeze(now, true);
+                    recent.freeze(now, 1);
                     end = Some(now);
                 }
             }

@@ -178,17 +178,22 @@ export function menu(label, items) {
     const below = box.bottom + 4;
     list.style.left = `${left}px`;
     list.style.top = `${below + list.offsetHeight > innerHeight ? Math.max(8, box.top - list.offsetHeight - 4) : below}px`;
-    list.querySelector("a, button").focus();
+    // Whoever types fast is there before.
+    if (!list.contains(document.activeElement)) list.querySelector("a, button").focus();
   });
-  list.addEventListener("keydown", (event) => {
+  const home = h("div", { class: "menu-home" }, opener, list);
+  // The opener too: it has the focus until the browser has said that the menu is open.
+  home.addEventListener("keydown", (event) => {
+    if (!list.matches(":popover-open")) return;
     const entries = [...list.querySelectorAll("a, button")];
+    const last = entries.length - 1;
     const at = entries.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
+    const to = { ArrowDown: at === last ? 0 : at + 1, ArrowUp: at > 0 ? at - 1 : last, Home: 0, End: last }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    entries[(to + entries.length) % entries.length].focus();
+    entries[to].focus();
   });
-  return h("div", { class: "menu-home" }, opener, list);
+  return home;
 }
 
 /** A table. Columns: `{key, label, sort, kind, cell}`; `sorting`: `{key, down, by(key)}`. */
