@@ -39,7 +39,11 @@ impl Content {
         for (page, out) in (offset / stamped..).zip(out.chunks_mut(STAMPED_BYTES)) {
             let at = usize::try_from(page).expect("few pages") * STAMPED_BYTES % NOISE_BYTES;
             out.copy_from_slice(&self.noise[at..at + out.len()]);
-            let stamp = (self.seed << 40 ^ page).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let seed = self
+                .seed
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(29);
+            let stamp = (seed ^ page).wrapping_mul(0x94D0_49BB_1331_11EB);
             let stamp = stamp.to_le_bytes();
             let len = stamp.len().min(out.len());
             out[..len].copy_from_slice(&stamp[..len]);

@@ -16,6 +16,7 @@ const HEAD_BYTES: usize = 16 << 10;
 const READ_BYTES: usize = 256 << 10;
 
 /// A request, and the answer that it must get.
+#[derive(Clone)]
 pub struct Exchange {
     /// Request line and headers, with the empty line.
     pub head: String,

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use content::Content;
 use driver::Until;
 use report::{Row, Sample};
-use scenarios::{Scenario, upload_name, upload_seed};
+use scenarios::Scenario;
 use servers::{ALL, Server};
 
 /// Uploads of a run that are read again, and held against what was sent.
@@ -44,6 +44,10 @@ pub struct Sizes {
     pub upload: u64,
     /// Small files uploaded over 1, 32 and 256 connections.
     pub small_uploads: [usize; 3],
+    /// What is uploaded in blocks, in bytes.
+    pub in_blocks: u64,
+    /// A block of it, in bytes.
+    pub block: u64,
 }
 
 impl Sizes {
@@ -55,6 +59,8 @@ impl Sizes {
             ranges: ranges_gib << 30,
             upload: 256 << 20,
             small_uploads: [500, 4000, 16_000],
+            in_blocks: 1 << 30,
+            block: 16 << 20,
         }
     }
 
@@ -66,6 +72,8 @@ impl Sizes {
             ranges: 8 << 20,
             upload: 8 << 20,
             small_uploads: [4, 64, 512],
+            in_blocks: 8 << 20,
+            block: 2 << 20,
         }
     }
 }
@@ -134,23 +142,21 @@ fn measure(scenario: &Scenario, servers: &[Server], content: &Content, rounds: u
 fn once(scenario: &Scenario, server: &Server, content: &Content, round: u64) -> Sample {
     // Each connection count has names of its own.
     let run = round * 1000 + scenario.connections as u64;
-    let make = (scenario.requests)(server, run);
-    if scenario.uploads.is_some() {
+    let requests = (scenario.requests)(server, run);
+    if !requests.made.is_empty() {
         // What others have not written yet is not to be waited for.
         rustix::fs::sync();
     }
     let (cpu, begun) = (server.cpu(), Instant::now());
-    let done = driver::run(server.address, scenario.connections, scenario.until, make);
+    let (until, make) = (requests.until, requests.make);
+    let done = driver::run(server.address, scenario.connections, until, make);
     let cpu = server.cpu().saturating_sub(cpu);
     let lasted = begun.elapsed();
-    if let Some(uploaded) = scenario.uploads {
-        for n in 0..uploaded.count.min(CHECKED_UPLOADS) {
-            let content = content.with_seed(upload_seed(run, n));
-            server.check(&upload_name(uploaded.len, run, n), &content, uploaded.len);
-        }
+    for file in requests.made.iter().take(CHECKED_UPLOADS) {
+        server.check(&file.name, &content.with_seed(file.seed), file.len);
     }
     assert!(
-        matches!(scenario.until, Until::Time(_)) || lasted >= done.elapsed,
+        matches!(until, Until::Time(_)) || lasted >= done.elapsed,
         "the clock goes forward"
     );
     Sample::new(scenario, &done, cpu, server.anonymous_mib())

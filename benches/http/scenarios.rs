@@ -21,8 +21,23 @@ const RANGE_BYTES: u64 = 64 * KIB;
 /// The n-th request of a run.
 pub type Make = Box<dyn Fn(usize) -> Exchange + Send + Sync>;
 
-/// Makes the requests of a run.
-type MakeFor = Box<dyn Fn(&Server, u64) -> Make>;
+/// What a server is sent in a run.
+pub struct Requests {
+    pub make: Make,
+    pub until: Until,
+    /// Files that are then there.
+    pub made: Vec<Made>,
+}
+
+/// A file that a run made.
+pub struct Made {
+    pub name: String,
+    pub seed: u64,
+    pub len: u64,
+}
+
+/// Makes the requests of a run, each run with content of its own.
+type RequestsFor = Box<dyn Fn(&Server, u64) -> Requests>;
 
 /// Work that every server is given.
 pub struct Scenario {
@@ -30,18 +45,7 @@ pub struct Scenario {
     /// Whether bytes are counted, or requests.
     pub counts_bytes: bool,
     pub connections: usize,
-    pub until: Until,
-    /// Makes the requests of a run, each run with content of its own.
-    pub requests: MakeFor,
-    /// What is checked when a run is over.
-    pub uploads: Option<Uploaded>,
-}
-
-/// Files `0..count` that a run made, as [`upload_name`] calls them.
-#[derive(Clone, Copy)]
-pub struct Uploaded {
-    pub count: usize,
-    pub len: u64,
+    pub requests: RequestsFor,
 }
 
 /// Puts what is downloaded there, and checks that it is what it should be.
@@ -77,52 +81,58 @@ pub fn all(content: &Arc<Content>, sizes: &Sizes) -> Vec<Scenario> {
     for (connections, count) in CONNECTIONS.into_iter().zip(sizes.small_uploads) {
         all.push(upload("new files", 4 * KIB, connections, count));
     }
+    all.push(in_blocks(content, sizes.in_blocks, sizes.block));
     all
 }
 
-fn scenario(name: String, connections: usize, until: Until, make: MakeFor) -> Scenario {
+/// Downloads, which go on for a time.
+fn downloads(
+    name: String,
+    connections: usize,
+    sizes: &Sizes,
+    make: impl Fn(&Server, u64) -> Make + 'static,
+) -> Scenario {
+    let until = Until::Time(sizes.time);
     Scenario {
         name,
         counts_bytes: false,
         connections,
-        until,
-        requests: make,
-        uploads: None,
+        requests: Box::new(move |server, run| Requests {
+            make: make(server, run),
+            until,
+            made: Vec::new(),
+        }),
     }
 }
 
 fn large(len: u64, sizes: &Sizes) -> Scenario {
-    let make: MakeFor = Box::new(move |server, _| {
+    let name = format!("download of {}", size(len));
+    let downloads = downloads(name, 1, sizes, move |server, _| {
         let head = get_head(&server.kind.path(&format!("large-{len}")), "");
         Box::new(move |_| get(head.clone(), &[200], Some(len)))
     });
     Scenario {
         counts_bytes: true,
-        ..scenario(
-            format!("download of {}", size(len)),
-            1,
-            Until::Time(sizes.time),
-            make,
-        )
+        ..downloads
     }
 }
 
 fn small(len: u64, connections: usize, sizes: &Sizes) -> Scenario {
-    let make: MakeFor = Box::new(move |server, _| {
+    let name = format!("download of {}", size(len));
+    downloads(name, connections, sizes, move |server, _| {
         let kind = server.kind;
         Box::new(move |n| {
             let name = format!("small/{len}-{}", n % SMALL_FILES);
             get(get_head(&kind.path(&name), ""), &[200], Some(len))
         })
-    });
-    let name = format!("download of {}", size(len));
-    scenario(name, connections, Until::Time(sizes.time), make)
+    })
 }
 
 /// Ranges anywhere in a long file; every hundredth is held against what it should be.
 fn ranges(content: &Arc<Content>, connections: usize, sizes: &Sizes) -> Scenario {
     let (content, whole) = (Arc::clone(content), sizes.ranges);
-    let make: MakeFor = Box::new(move |server, run| {
+    let name = format!("64 KiB anywhere in {}", size(whole));
+    downloads(name, connections, sizes, move |server, run| {
         let (path, content) = (server.kind.path("ranges"), content.with_seed(1));
         Box::new(move |n| {
             let first = scattered(n as u64 + (run << 32)) % (whole - RANGE_BYTES);
@@ -141,13 +151,12 @@ fn ranges(content: &Arc<Content>, connections: usize, sizes: &Sizes) -> Scenario
                 ..get(head, &[206], Some(RANGE_BYTES))
             }
         })
-    });
-    let name = format!("64 KiB anywhere in {}", size(whole));
-    scenario(name, connections, Until::Time(sizes.time), make)
+    })
 }
 
 fn unchanged(connections: usize, sizes: &Sizes) -> Scenario {
-    let make: MakeFor = Box::new(|server, _| {
+    let name = "ask whether a file has changed".to_owned();
+    downloads(name, connections, sizes, |server, _| {
         let name = format!("small/{}-7", 4 * KIB);
         let (header, condition) = match server.kind {
             // Its `If-None-Match` is for a weak tag of its own form.
@@ -160,9 +169,7 @@ fn unchanged(connections: usize, sizes: &Sizes) -> Scenario {
             &format!("{condition}: {value}\r\n"),
         );
         Box::new(move |_| get(head.clone(), &[304], Some(0)))
-    });
-    let name = "ask whether a file has changed".to_owned();
-    scenario(name, connections, Until::Time(sizes.time), make)
+    })
 }
 
 fn uploads(
@@ -173,45 +180,111 @@ fn uploads(
     count: usize,
 ) -> Scenario {
     let content = Arc::clone(content);
-    let make: MakeFor = Box::new(move |server, run| {
+    let requests: RequestsFor = Box::new(move |server, run| {
         let kind = server.kind;
-        let part = len.min(MIB);
+        let made = made(&format!("new-{len}"), len, run, count);
         // Made before the time is taken.
-        let bodies: Vec<Vec<Bytes>> = (0..count)
-            .map(|n| {
-                let content = content.with_seed(upload_seed(run, n));
-                let parts = (0..len / part).map(|i| content.bytes(i * part, to_usize(part)).into());
-                parts.collect()
-            })
-            .collect();
-        Box::new(move |n| Exchange {
-            head: put_head(&kind.path(&upload_name(len, run, n)), len, ""),
-            body: bodies[n].clone(),
-            statuses: &[200, 201, 204],
-            len: None,
-            crc: None,
-        })
+        let exchanges = made.iter().map(|file| {
+            let body = parts(&content.with_seed(file.seed), 0, len);
+            put(put_head(&kind.path(&file.name), len, ""), body)
+        });
+        let exchanges: Vec<Exchange> = exchanges.collect();
+        Requests {
+            make: Box::new(move |n| exchanges[n].clone()),
+            until: Until::Count(count),
+            made,
+        }
     });
     Scenario {
+        name: format!("upload of {name}, {}", size(len)),
         counts_bytes: len >= MIB,
-        uploads: Some(Uploaded { count, len }),
-        ..scenario(
-            format!("upload of {name}, {}", size(len)),
-            connections,
-            Until::Count(count),
-            make,
-        )
+        connections,
+        requests,
     }
 }
 
-/// What the n-th upload of a run is called.
-pub fn upload_name(len: u64, run: u64, n: usize) -> String {
-    format!("new-{len}/{run}-{n}")
+/// One file in blocks, one behind the other. nginx knows none: there each is a file of its own. dufs appends
+/// them.
+fn in_blocks(content: &Arc<Content>, len: u64, block: u64) -> Scenario {
+    let content = Arc::clone(content);
+    let requests: RequestsFor = Box::new(move |server, run| {
+        let (kind, blocks) = (server.kind, len / block);
+        let made = match kind {
+            Kind::Nginx => made("blocks", block, run, to_usize(blocks)),
+            Kind::Packhold | Kind::Dufs => made("blocks", len, run, 1),
+        };
+        let path = kind.path(&made[0].name);
+        let id = match kind {
+            Kind::Packhold => server.begin_blocks(&made[0].name),
+            Kind::Nginx | Kind::Dufs => String::new(),
+        };
+        let of_upload = format!("X-BKREPO-UPLOAD-ID: {id}\r\n");
+        let mut exchanges = Vec::new();
+        for n in 0..blocks {
+            let (file, from) = match kind {
+                Kind::Nginx => (&made[to_usize(n)], 0),
+                Kind::Packhold | Kind::Dufs => (&made[0], n * block),
+            };
+            let head = match kind {
+                Kind::Packhold => {
+                    let headers = format!(
+                        "UPLOAD-TYPE: SEPARATE-UPLOAD\r\n{of_upload}X-BKREPO-OFFSET: {from}\r\n"
+                    );
+                    put_head(&path, block, &headers)
+                }
+                Kind::Dufs if n > 0 => {
+                    put_head(&path, block, "X-Update-Range: append\r\n").replacen("PUT", "PATCH", 1)
+                }
+                Kind::Nginx | Kind::Dufs => put_head(&kind.path(&file.name), block, ""),
+            };
+            exchanges.push(put(head, parts(&content.with_seed(file.seed), from, block)));
+        }
+        if kind == Kind::Packhold {
+            let path = path.replacen("/generic/", "/generic/separate/", 1);
+            let headers = format!("{of_upload}X-BKREPO-SIZE: {len}\r\n");
+            exchanges.push(put(put_head(&path, 0, &headers), Vec::new()));
+        }
+        Requests {
+            until: Until::Count(exchanges.len()),
+            make: Box::new(move |n| exchanges[n].clone()),
+            made,
+        }
+    });
+    Scenario {
+        name: format!("upload of {} in blocks of {}", size(len), size(block)),
+        counts_bytes: true,
+        connections: 1,
+        requests,
+    }
 }
 
-/// What its content is made of.
-pub fn upload_seed(run: u64, n: usize) -> u64 {
-    (run + 1) * 100_003 + n as u64
+/// The files of a run of uploads, in a folder of the scenario.
+fn made(folder: &str, len: u64, run: u64, count: usize) -> Vec<Made> {
+    // No content comes twice.
+    let folders = u64::from(crc32fast::hash(folder.as_bytes())) << 20;
+    let file = |n| Made {
+        name: format!("{folder}/{run}-{n}"),
+        seed: folders + (run + 1) * 100_003 + n as u64,
+        len,
+    };
+    (0..count).map(file).collect()
+}
+
+/// So many bytes of a content from `from` on, as they are sent.
+fn parts(content: &Content, from: u64, len: u64) -> Vec<Bytes> {
+    let part = len.min(MIB);
+    let parts = (0..len / part).map(|i| content.bytes(from + i * part, to_usize(part)).into());
+    parts.collect()
+}
+
+fn put(head: String, body: Vec<Bytes>) -> Exchange {
+    Exchange {
+        head,
+        body,
+        statuses: &[200, 201, 204],
+        len: None,
+        crc: None,
+    }
 }
 
 /// A download.

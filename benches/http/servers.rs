@@ -1,7 +1,7 @@
 //! The servers that are compared, each a process of its own on a free port of the loopback.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -133,6 +133,20 @@ impl Server {
             len: Some(len),
             crc: Some(crc),
         });
+    }
+
+    /// Begins an upload in blocks, and gives its id.
+    pub fn begin_blocks(&self, name: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        let path = self.kind.path(name);
+        let path = path.replacen("/generic/", "/generic/separate/", 1);
+        let head = put_head(&path, 0, "Connection: close\r\n").replacen("PUT", "POST", 1);
+        stream.write_all(head.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let id = answer.split("\"uploadId\":\"").nth(1);
+        let id = id.and_then(|rest| rest.split('"').next());
+        id.unwrap_or_else(|| panic!("an id: {answer}")).to_owned()
     }
 
     /// A value of a header of a file.

@@ -11,7 +11,8 @@ use crate::format::record::{Frame, Kind};
 use crate::format::scan::{self, Position, Record};
 use crate::format::segment::{self, Entry};
 use crate::index::{
-    Batch, Checkpoint, ChunkSorter, GENERATION_ROWS, Index, IndexError, Prefix, Recent, Tables, prefix,
+    Batch, Checkpoint, ChunkSorter, GENERATION_ROWS, Index, IndexError, Prefix, Recent, Tables,
+    prefix,
 };
 
 /// Mutations replayed in one index transaction.

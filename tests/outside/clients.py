@@ -7,41 +7,10 @@ import subprocess
 import time
 
 from common import program
+from judging import Missing, have, judge, ran
 
-JUDGES = []
 # How slow what is to be killed in the middle goes, in bytes a second.
 SLOW = str(4 << 20)
-
-
-class Missing(Exception):
-    """A judge that cannot be had."""
-
-
-def judge(says):
-    """Makes a function a judge."""
-
-    def made(function):
-        function.says = says
-        JUDGES.append(function)
-        return function
-
-    return made
-
-
-def have(name):
-    """A program, installed if need be."""
-    found = program(name)
-    if found is None:
-        raise Missing(f"{name} cannot be had")
-    return found
-
-
-def ran(*command, status=0, **options):
-    """Runs a command to its end; gives what it said."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=120, check=False, **options)
-    said = done.stderr.decode(errors="replace")
-    assert done.returncode == status, f"exit status {done.returncode}: {said.strip()[-300:]}"
-    return done.stdout
 
 
 def curl(*words, status=0, **options):

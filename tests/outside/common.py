@@ -50,6 +50,20 @@ def program(name):
     return shutil.which(name)
 
 
+def unpacked(package, path):
+    """A file of a Debian package that is unpacked and not installed; None without."""
+    folder = OUTSIDE / package
+    if not (folder / path).exists() and shutil.which("apt-get"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "download", "-qq", package]):
+            subprocess.run(command, check=False, cwd=folder, **quiet)
+        for archive in folder.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", archive, folder], check=False, **quiet)
+    return folder / path if (folder / path).exists() else None
+
+
 class Server:
     """A server on a free port, with a store of its own."""
 

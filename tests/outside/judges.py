@@ -7,6 +7,7 @@ or more.
 """
 
 import hashlib
+import importlib
 import os
 import pathlib
 import random
@@ -15,13 +16,14 @@ import tempfile
 import time
 import traceback
 
-import clients
-import protocol
 from common import serving
+from judging import JUDGES, Missing
+
+# Each brings its judges.
+for kind in ("clients", "protocol", "watching"):
+    importlib.import_module(kind)
 
 SEED = 20200727
-
-
 
 
 class Case:
@@ -68,7 +70,7 @@ def run(judge, server, large):
     with tempfile.TemporaryDirectory(prefix="packhold-judge-") as folder:
         try:
             said, result = judge(Case(server, folder, large)), "ok"
-        except clients.Missing as missing:
+        except Missing as missing:
             said, result = str(missing), "SKIPPED"
         except Exception as error:  # Whatever a judge dies of is its verdict.
             said, result = f"{type(error).__name__}: {error}", "FAILED"
@@ -79,7 +81,7 @@ def run(judge, server, large):
 def main():
     size = int(os.environ.get("OUTSIDE_BYTES", str(24 << 20)))
     large = random.Random(SEED).randbytes(size)
-    judges = [judge for judge in clients.JUDGES + protocol.JUDGES if all(word in judge.says for word in sys.argv[1:])]
+    judges = [judge for judge in JUDGES if all(word in judge.says for word in sys.argv[1:])]
     rows = []
     with serving("--no-auth") as server:
         server.ask("PUT", "/generic/demo/files/large.bin", large)

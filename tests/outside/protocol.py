@@ -6,21 +6,8 @@ import random
 import socket
 import subprocess
 
-from clients import Missing
 from common import environment
-
-JUDGES = []
-
-
-def judge(says):
-    """Makes a function a judge."""
-
-    def made(function):
-        function.says = says
-        JUDGES.append(function)
-        return function
-
-    return made
+from judging import Missing, judge
 
 
 def connection(case):

@@ -458,7 +458,9 @@ fn reads_back(parts: &[Given], frames: &[usize]) -> Result<(), TestCaseError> {
         }
     }
     let (mut body, _) = counted(cut.into_iter());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     prop_assert_eq!(runtime.block_on(read(&mut body)).unwrap(), parts);
     Ok(())
 }
@@ -466,7 +468,9 @@ fn reads_back(parts: &[Given], frames: &[usize]) -> Result<(), TestCaseError> {
 /// Reads what may be no form; it must neither panic nor hang.
 fn survives(bits: &[Vec<u8>], frame_bytes: usize) {
     let mut body = cut(&bits.concat(), frame_bytes);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let _either = runtime.block_on(read(&mut body));
 }
 
