@@ -16,10 +16,12 @@ fn main() {
     let quick = std::env::args().any(|arg| arg == "--quick");
     let (mebibytes, runs) = if quick { (8, 1) } else { (256, 5) };
     let bytes = noise(mebibytes << 20, 1);
+    // The same with a byte before it: all cuts lie elsewhere.
+    let shifted = [&[7], bytes.as_slice()].concat();
     let mut bench = Bench::new(bytes.len());
     for run in 0..runs {
         digests(&mut bench, &bytes);
-        engine(&mut bench, &bytes);
+        engine(&mut bench, &bytes, &shifted);
         http(&mut bench, &bytes, run);
     }
     println!("# Throughput of {mebibytes} MiB, median of {runs} interleaved runs\n");
@@ -40,17 +42,20 @@ fn digests(bench: &mut Bench, bytes: &[u8]) {
     });
 }
 
-fn engine(bench: &mut Bench, bytes: &[u8]) {
+fn engine(bench: &mut Bench, bytes: &[u8], shifted: &[u8]) {
     let engine = Engine::start();
     let digest = sha256(bytes);
     bench.time("engine: upload, new", || {
-        engine.put("new", bytes, None, true);
+        engine.put("new", bytes, None, 1..);
     });
     bench.time("engine: upload, repeated", || {
-        engine.put("again", bytes, None, false);
+        engine.put("again", bytes, None, ..=0);
     });
     bench.time("engine: upload, repeated, sha256 declared", || {
-        engine.put("declared", bytes, Some(digest), false);
+        engine.put("declared", bytes, Some(digest), ..=0);
+    });
+    bench.time("engine: upload, shifted by a byte", || {
+        engine.put("shifted", shifted, None, 1..1 << 20);
     });
     bench.time("engine: download, every chunk CRC-checked", || {
         engine.get("declared", bytes.len());

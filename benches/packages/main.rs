@@ -1,7 +1,7 @@
 //! Finding packages among 100,000, and taking them in.
 //!
-//! `cargo bench --bench packages` (with `-- --quick`: 10,000 packages, to check that it works). Every
-//! answer is compared with that of a plain filter over all packages, which is timed in the same run:
+//! `cargo bench --bench packages` (with `-- --packages 1000`: among so many; with `-- --quick`: among
+//! 10,000, once, to check that it works). Every answer is compared with that of a plain filter over all packages, which is timed in the same run:
 //! once with all rows read from the index, as a store without such an index would have to, and once
 //! over a list that is in memory already. Nothing depends on times.
 
@@ -28,7 +28,14 @@ use support::{Server, median};
 fn main() {
     memory::ask_if_told();
     let quick = std::env::args().any(|arg| arg == "--quick");
-    let (count, runs) = if quick { (10_000, 1) } else { (100_000, 5) };
+    let asked = std::env::args()
+        .skip_while(|arg| arg != "--packages")
+        .nth(1);
+    let asked = asked.map(|count| count.parse().expect("a number of packages"));
+    let (count, runs) = match quick {
+        true => (10_000, 1),
+        false => (asked.unwrap_or(100_000), 5),
+    };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("b.pack");
     let store = Store::open(&path, Options::default()).expect("a store");

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,8 +123,14 @@ impl Engine {
         Self { store, _dir: dir }
     }
 
-    /// Uploads durably, and checks how much of it was new.
-    pub fn put(&self, name: &str, bytes: &[u8], declared: Option<[u8; 32]>, new: bool) {
+    /// Uploads durably, and checks how many bytes of it were new.
+    pub fn put(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        declared: Option<[u8; 32]>,
+        new: impl RangeBounds<u64>,
+    ) {
         let upload = Upload {
             address: address(name),
             overwrite: false,
@@ -159,7 +166,7 @@ impl Engine {
         );
         let stored = receiver.recv().expect("an outcome").expect("a file");
         assert_eq!(stored.file.blob.size, bytes.len() as u64);
-        assert_eq!(stored.new_bytes > 0, new, "new bytes: {}", stored.new_bytes);
+        assert!(new.contains(&stored.new_bytes), "{} new", stored.new_bytes);
     }
 
     /// Reads a file and checks its length.
