@@ -73,6 +73,8 @@ const PACKHOLD: &str = r#"#!/bin/bash
 case "$1" in
 serve)
     stop-server
+    # Here, not when the background gets to it: what the last one said must not be taken for this one's.
+    : >serve.out
     "$BINARY" "$@" >serve.out &
     echo $! >serve.pid
     for _ in $(seq 600); do
