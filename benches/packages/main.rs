@@ -1,9 +1,9 @@
 //! Finding packages among 100,000, and taking them in.
 //!
 //! `cargo bench --bench packages` (with `-- --packages 1000`: among so many; with `-- --quick`: among
-//! 10,000, once, to check that it works). Every answer is compared with that of a plain filter over all packages, which is timed in the same run:
-//! once with all rows read from the index, as a store without such an index would have to, and once
-//! over a list that is in memory already. Nothing depends on times.
+//! 10,000, once, to check that it works). Every answer is compared with that of a plain filter over all
+//! packages, which is timed in the same run: once with all rows read from the index, as a store without
+//! such an index would have to, and once over a list that is in memory already. Nothing depends on times.
 
 mod catalogue;
 mod costs;

@@ -114,7 +114,8 @@ pub struct OpenReport {
     pub rebuilt: bool,
     /// Commits that were replayed.
     pub replayed_commits: u64,
-    /// Records, and chunks in them, that were read because the index did not cover them yet.
+    /// Records that were read or stepped over, and chunks in them, because the index did not have all chunks
+    /// from there on.
     pub read_again: u64,
     /// Bytes behind the last good commit, which were cut (unless opened for reading only).
     pub torn_bytes: u64,

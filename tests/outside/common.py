@@ -54,13 +54,17 @@ def unpacked(package, path):
     """A file of a Debian package that is unpacked and not installed; None without."""
     folder = OUTSIDE / package
     if not (folder / path).exists() and shutil.which("apt-get"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        # Renamed at the end: what an interrupted run leaves is not taken for complete.
+        begun = OUTSIDE / f"{package}.begun"
+        for old in (folder, begun):
+            shutil.rmtree(old, ignore_errors=True)
+        begun.mkdir(parents=True)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         for command in (["apt-get", "update", "-qq"], ["apt-get", "download", "-qq", package]):
-            subprocess.run(command, check=False, cwd=folder, **quiet)
-        for archive in folder.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", archive, folder], check=False, **quiet)
+            subprocess.run(command, check=False, cwd=begun, **quiet)
+        for archive in begun.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", archive, begun], check=False, **quiet)
+        begun.rename(folder)
     return folder / path if (folder / path).exists() else None
 
 

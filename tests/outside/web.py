@@ -2,7 +2,7 @@
 """The web page in a real Chromium: what people do with it, and axe on every view, light and dark.
 
 The browser comes from the system's packages, playwright-core and axe-core from the npm registry; without
-one of them nothing is judged, and that is said. Words on the command line choose judges by their names;
+one of them, or where the browser does not start, nothing is judged, and that is said. Words on the command line choose judges by their names;
 OUTSIDE_SHOTS is a folder for screenshots.
 """
 

@@ -219,7 +219,7 @@ pub struct LocalArgs {
     /// Replace files that are there with other content.
     #[arg(long)]
     pub overwrite: bool,
-    /// Files at once, 1 to 64: those share a sync.
+    /// Files at once, 1 to 64; those that are taken in at once share a sync.
     #[arg(short, long, env = "PACKHOLD_JOBS", value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
     /// Neither progress nor a summary; failures are told.
