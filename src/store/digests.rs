@@ -1,18 +1,21 @@
 //! The digest lane: whole-file digests of an upload, computed beside its chunking.
 //!
-//! They are a serial chain and the slowest part of an upload. So the chain is kept busy: the
-//! digests of one batch may still be computed while the next is cut, and only then are waited for.
+//! They are a serial chain and the slowest part of an upload. So the chain is kept busy: batches that
+//! are cut already wait for it in a short queue, and it for none of them.
 
-use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
 
-use super::StoreError;
 use super::core::Core;
 use crate::digest::{Hasher, Wanted, md5};
 
+/// So many batches may wait behind the one that is at work. With none, what is the slower of the two now and
+/// then, the chain or the cutting, holds the other up each time.
+const AHEAD: usize = 2;
 /// A smaller batch is not worth another thread.
 const WORTH_A_THREAD_BYTES: usize = 128 << 10;
 /// Digests that take so many times as long as md5 alone are worth another lane.
@@ -86,46 +89,90 @@ fn quickest<T>(work: impl Fn() -> T) -> Duration {
     (0..TRIES).map(|_| time()).min().unwrap_or_default()
 }
 
-/// The digests so far, here or on their way through a batch.
-pub(super) enum DigestLane {
-    Here(Box<Hashers>),
-    Away(Receiver<Box<Hashers>>),
+/// The digests of an upload, and its batches on their way to them.
+pub(super) struct DigestLane(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    went_on: Condvar,
+}
+
+struct State {
+    /// `None` while they are at work on a batch. What panics there ends the process, so they come back.
+    hashers: Option<Box<Hashers>>,
+    /// Some only while they are at work.
+    waiting: VecDeque<Bytes>,
 }
 
 impl DigestLane {
     pub(super) fn new(hashers: Hashers) -> Self {
-        Self::Here(Box::new(hashers))
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                hashers: Some(Box::new(hashers)),
+                waiting: VecDeque::new(),
+            }),
+            went_on: Condvar::new(),
+        }))
     }
 
-    /// Waits for the batch before, and takes in `batch`; beside the caller, if it is large.
-    pub(super) fn update(self, core: &Core, batch: &Bytes) -> Result<Self, StoreError> {
-        let mut hasher = self.wait()?;
+    /// Takes in `batch`; beside the caller, if it is large. Waits while too many do.
+    pub(super) fn update(&self, core: &Core, batch: &Bytes) {
         if batch.len() < WORTH_A_THREAD_BYTES {
-            hasher.update(batch);
-            return Ok(Self::Here(hasher));
+            let mut hashers = self.idle();
+            hashers.update(batch);
+            self.0.state.lock().hashers = Some(hashers);
+            return;
         }
-        let (sender, receiver) = sync_channel(1);
-        let batch = batch.clone();
-        core.lanes.spawn(move || {
-            hasher.update_in_lanes(&batch);
-            drop(batch);
-            // Nobody waits when the upload was given up.
-            let _waits = sender.send(hasher);
-        });
-        Ok(Self::Away(receiver))
+        let mut state = self.0.state.lock();
+        if let Some(hashers) = state.hashers.take() {
+            let (shared, batch) = (self.0.clone(), batch.clone());
+            core.lanes.spawn_fifo(move || shared.work(hashers, batch));
+            return;
+        }
+        state.waiting.push_back(batch.clone());
+        let ahead = if core.budget.is_tight() { 0 } else { AHEAD };
+        let crowded = |state: &mut State| state.waiting.len() > ahead;
+        self.0.went_on.wait_while(&mut state, crowded);
     }
 
     /// The digests of all that was taken in.
-    pub(super) fn finish(self) -> Result<Hashers, StoreError> {
-        Ok(*self.wait()?)
+    pub(super) fn finish(self) -> Hashers {
+        *self.idle()
     }
 
-    fn wait(self) -> Result<Box<Hashers>, StoreError> {
-        match self {
-            Self::Here(hasher) => Ok(hasher),
-            Self::Away(receiver) => receiver
-                .recv()
-                .map_err(|_| StoreError::System("a digest thread panicked".to_owned())),
+    /// Waits until nothing is at work, and takes the digests.
+    fn idle(&self) -> Box<Hashers> {
+        let mut state = self.0.state.lock();
+        loop {
+            match state.hashers.take() {
+                Some(hashers) => return hashers,
+                None => self.0.went_on.wait(&mut state),
+            }
         }
+    }
+}
+
+impl Drop for DigestLane {
+    fn drop(&mut self) {
+        // Nobody wants them when the upload was given up.
+        self.0.state.lock().waiting.clear();
+    }
+}
+
+impl Shared {
+    /// Works on one batch in a thread of the lanes. The next waits for its turn behind other uploads'.
+    fn work(self: Arc<Self>, mut hashers: Box<Hashers>, batch: Bytes) {
+        hashers.update_in_lanes(&batch);
+        drop(batch);
+        let mut state = self.state.lock();
+        match state.waiting.pop_front() {
+            None => state.hashers = Some(hashers),
+            Some(next) => {
+                let shared = self.clone();
+                rayon::spawn_fifo(move || shared.work(hashers, next));
+            }
+        }
+        drop(state);
+        self.went_on.notify_all();
     }
 }

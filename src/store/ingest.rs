@@ -35,8 +35,7 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 
 /// An upload in progress. Dropping it leaves nothing visible.
 pub struct Ingest {
-    /// `None` only after it failed.
-    digests: Option<DigestLane>,
+    digests: DigestLane,
     lane: Lane,
     /// The content that the bytes are said to be; then they are only hashed.
     proof: Option<Blob>,
@@ -104,7 +103,7 @@ impl Ingest {
     pub(super) fn block(core: Arc<Core>, wanted: Wanted, whole: Option<Hasher>) -> Self {
         let pins = core.space.guard();
         Self {
-            digests: Some(DigestLane::new(Hashers::new(wanted, whole))),
+            digests: DigestLane::new(Hashers::new(wanted, whole)),
             lane: Lane::new(core, pins),
             proof: None,
         }
@@ -113,7 +112,7 @@ impl Ingest {
     /// Takes in bytes that are said to be `blob`, which `pins` hold.
     pub(super) fn proof(core: Arc<Core>, blob: Blob, pins: Pins) -> Self {
         Self {
-            digests: Some(DigestLane::new(Hashers::new(Wanted::Sha256Only, None))),
+            digests: DigestLane::new(Hashers::new(Wanted::Sha256Only, None)),
             lane: Lane::new(core, pins),
             proof: Some(blob),
         }
@@ -125,8 +124,7 @@ impl Ingest {
     /// [`StoreError`]; the upload cannot go on.
     pub fn push(&mut self, batch: &Bytes) -> Result<(), StoreError> {
         metrics::RECEIVED_BYTES.add(batch.len() as u64);
-        let digests = self.digests.take().ok_or(StoreError::Closed)?;
-        self.digests = Some(digests.update(&self.lane.core, batch)?);
+        self.digests.update(&self.lane.core, batch);
         match self.proof {
             Some(_) => Ok(()),
             None => self.lane.push(batch, false),
@@ -138,9 +136,8 @@ impl Ingest {
     /// # Errors
     /// [`StoreError`].
     pub fn finish(mut self) -> Result<Ingested, StoreError> {
-        let digests = self.digests.take().ok_or(StoreError::Closed)?;
         if let Some(blob) = self.proof {
-            let digests = digests.finish()?.own.finish();
+            let digests = self.digests.finish().own.finish();
             let blob = Some(blob).filter(|blob| blob.sha256 == digests.sha256);
             metrics::SHARED_BYTES.add(digests.size);
             return Ok(Ingested {
@@ -153,7 +150,7 @@ impl Ingest {
             });
         }
         self.lane.push(&Bytes::new(), true)?;
-        let digests = digests.finish()?.own.finish();
+        let digests = self.digests.finish().own.finish();
         // Without a look at the old manifest and the chunks that it names (which may lie twice), an
         // upload of the same bytes would not mend a file whose manifest is damaged.
         let Lane { core, pins, .. } = &self.lane;
@@ -183,9 +180,8 @@ impl Ingest {
     /// # Errors
     /// [`StoreError`].
     pub fn finish_block(mut self) -> Result<IngestedBlock, StoreError> {
-        let digests = self.digests.take().ok_or(StoreError::Closed)?;
         self.lane.push(&Bytes::new(), true)?;
-        let Hashers { own, whole } = digests.finish()?;
+        let Hashers { own, whole } = self.digests.finish();
         let digests = own.finish();
         metrics::SHARED_BYTES.add(digests.size.saturating_sub(self.lane.new_bytes));
         Ok(IngestedBlock {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
+use packhold::digest::{Hasher, Wanted};
 use packhold::domain::{Declared, DomainError};
 use packhold::format::header::Chunking;
 use packhold::store::{Access, Options, Store, StoreError};
@@ -241,6 +243,51 @@ fn two_uploads_at_once_of_the_same_content() {
     }
     assert_eq!(client.store.stats().unwrap().blobs, 5);
     client.assert_clean();
+}
+
+/// Large batches wait for their digests in a queue, small ones are digested at once: not before those that wait. In
+/// their midst uploads are given up.
+#[test]
+fn batches_of_all_sizes_are_digested_in_their_order() {
+    for ingest_memory_bytes in [0, 256 << 20] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            ingest_memory_bytes,
+            ..options(&Clock::at(1))
+        };
+        let client = open_with(&dir.path().join("s"), options);
+        let batches: Vec<_> = [
+            1 << 20,
+            1 << 20,
+            700_000,
+            1 << 20,
+            100,
+            131_072,
+            131_071,
+            300_000,
+        ]
+        .into_iter()
+        .zip(200..)
+        .map(|(len, seed)| Bytes::from(noise(seed, len)))
+        .collect();
+        let mut whole = Hasher::new(Wanted::Md5);
+        batches.iter().for_each(|batch| whole.update(batch));
+        let whole = whole.finish();
+        std::thread::scope(|scope| {
+            for given_up_at in [batches.len(), 4, batches.len(), 3] {
+                let (client, batches) = (&client, &batches);
+                scope.spawn(move || {
+                    let mut ingest = client.store.ingest(Wanted::Md5);
+                    for batch in &batches[..given_up_at] {
+                        ingest.push(batch).unwrap();
+                    }
+                    if given_up_at == batches.len() {
+                        assert_eq!(ingest.finish().unwrap().digests, whole);
+                    }
+                });
+            }
+        });
+    }
 }
 
 #[test]
