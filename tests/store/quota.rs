@@ -10,7 +10,7 @@ use packhold::domain::quota::Usage;
 use packhold::domain::{self, Address, DomainError, MayCreate};
 use packhold::store::Store;
 
-use crate::support::client::{Client, Clock, address, new_sim, open_busy, upload};
+use crate::support::client::{Client, Clock, address, new_sim, open_busy, upload, wait};
 use crate::support::noise::Noise;
 
 /// Files of a repository: top folder and name, and size.
@@ -39,16 +39,6 @@ fn within<T>(
             outcome => return outcome,
         }
     }
-}
-
-fn wait<T: Send + 'static>(
-    begin: impl FnOnce(Box<dyn FnOnce(Result<T, DomainError>) + Send>),
-) -> Result<T, DomainError> {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    begin(Box::new(move |outcome| {
-        sender.send(outcome).expect("somebody waits");
-    }));
-    receiver.recv().expect("an answer comes")
 }
 
 /// Puts a file.

@@ -1,129 +1,18 @@
 //! Moves, copies, deletes and sweeps against a model, and the index that replaying them gives.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use packhold::domain::nodes::{self, Transfer, Walk, Way};
-use packhold::domain::path::NodePath;
+use packhold::domain::nodes::{self, Way};
 use packhold::domain::quota::Usage;
-use packhold::domain::{DomainError, MayCreate, folder};
-use packhold::format::meta::{FolderSweep, Mutation, NodeKind};
-use packhold::index::Rows;
-use packhold::store::{Store, StoreError};
+use packhold::store::Store;
 
-use crate::support::client::{Client, Clock, address, options};
+use crate::support::client::{Client, Clock, options, transfer};
 use crate::support::noise::Noise;
+use crate::support::tree::{Path, Tree, parse, text};
 
-/// A path as its names, from the root down.
-type Path = Vec<String>;
-/// What is where: the bytes of a file, or a folder.
-type Tree = BTreeMap<Path, Option<Vec<u8>>>;
-
-fn text(path: &[String]) -> String {
-    format!("/{}", path.join("/"))
-}
-
-fn transfer(from: &str, to: &str, overwrite: bool, way: Way) -> Transfer {
-    Transfer {
-        from: address(from),
-        to: address(to),
-        overwrite,
-        way,
-        by: "tester".to_owned(),
-        may_create: MayCreate::Project,
-    }
-}
-
-/// Waits for a change.
-fn wait<T: Send + 'static>(
-    change: impl FnOnce(Box<dyn FnOnce(Result<T, DomainError>) + Send>),
-) -> Result<T, DomainError> {
-    let (sender, receiver) = mpsc::channel();
-    change(Box::new(move |result| {
-        sender.send(result).expect("somebody waits");
-    }));
-    receiver.recv().expect("an answer comes")
-}
-
-/// All nodes of the store.
-fn all(client: &Client) -> Tree {
-    let rows = client.store.rows().expect("rows");
-    let now_ms = client.store.now_ms();
-    let root = folder(&rows, &address("/"), now_ms).expect("the root");
-    let mut walk = Walk::below(root, "/");
-    let mut tree = Tree::new();
-    let mut ids = Vec::new();
-    while let Some(found) = walk.next(&rows, now_ms, |_| true).expect("a walk") {
-        let path: Path = found.path.split('/').skip(1).map(str::to_owned).collect();
-        let bytes = match found.node.kind {
-            NodeKind::Folder => None,
-            NodeKind::File { .. } => client.get(&found.path),
-        };
-        ids.push(found.node.id);
-        assert!(tree.insert(path, bytes).is_none(), "{} twice", found.path);
-    }
-    let count = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "every node has an id of its own");
-    let next = rows.next_node().expect("an id");
-    assert!(ids.last().is_none_or(|last| last.0 < next));
-    tree
-}
-
-/// Forgets some nodes of deleted folders; whether there are more.
-fn sweep(client: &Client, count: u32) -> bool {
-    let dropped = client.store.rows().expect("rows").dropped();
-    let Some(folder) = dropped.expect("a row") else {
-        return false;
-    };
-    let swept = client.store.commit::<(), StoreError>(move |_, _| {
-        let sweep = FolderSweep { folder, count };
-        Ok((vec![Mutation::FolderSweep(sweep)], ()))
-    });
-    swept.expect("a commit").expect("a sweep");
-    true
-}
-
-/// What a move or copy makes of a tree; `None` when it is refused.
-fn model(tree: &Tree, from: &Path, to: &Path, overwrite: bool, way: Way) -> Option<Tree> {
-    tree.get(from)?;
-    let mut target = to.clone();
-    if to.is_empty() || tree.get(to) == Some(&None) {
-        target.extend(from.last().cloned());
-    }
-    if target == *from {
-        return Some(tree.clone());
-    }
-    if target.starts_with(from) {
-        return None;
-    }
-    let mut after = tree.clone();
-    for depth in 1..target.len() {
-        let above = &target[..depth];
-        match tree.get(above) {
-            Some(Some(_)) => return None,
-            Some(None) => {}
-            None => drop(after.insert(above.to_vec(), None)),
-        }
-    }
-    let below = tree.iter().filter(|(path, _)| path.starts_with(from));
-    if way == Way::Move {
-        after.retain(|path, _| !path.starts_with(from));
-    }
-    for (path, bytes) in below {
-        let place = [&target[..], &path[from.len()..]].concat();
-        match (bytes, tree.get(&place)) {
-            (None, Some(None)) if place == *from => return None,
-            (_, None) | (None, Some(None)) => {}
-            (Some(_), Some(Some(_))) if overwrite => {}
-            _ => return None,
-        }
-        if !(bytes.is_none() && after.contains_key(&place)) {
-            after.insert(place, bytes.clone());
-        }
-    }
-    Some(after)
+/// All nodes of the store, and what the files hold.
+fn all(client: &Client) -> Tree<Vec<u8>> {
+    client.tree(|found| client.get(&found.path).expect("the file"))
 }
 
 fn random_path(noise: &mut Noise) -> Path {
@@ -133,55 +22,53 @@ fn random_path(noise: &mut Noise) -> Path {
 }
 
 /// A path of the tree, mostly.
-fn known_path(noise: &mut Noise, tree: &Tree) -> Path {
-    if tree.is_empty() || noise.below(8) == 0 {
-        return random_path(noise);
-    }
-    let at = noise.below(tree.len());
-    tree.keys().nth(at).expect("a path").clone()
+fn known_path(noise: &mut Noise, tree: &Tree<Vec<u8>>) -> Path {
+    let is_known = tree.len() > 0 && noise.below(8) > 0;
+    let known = is_known.then(|| tree.path(noise.below(tree.len())));
+    known
+        .flatten()
+        .cloned()
+        .unwrap_or_else(|| random_path(noise))
 }
 
-fn step(client: &Client, tree: &mut Tree, noise: &mut Noise) {
+fn step(client: &Client, tree: &mut Tree<Vec<u8>>, noise: &mut Noise) {
     let path = known_path(noise, tree);
-    match noise.below(10) {
+    match noise.below(11) {
         0..=2 => {
             let path = random_path(noise);
             let bytes = text(&path).into_bytes();
-            if client.try_put(&text(&path), &bytes).is_ok() {
-                for depth in 1..path.len() {
-                    tree.insert(path[..depth].to_vec(), None);
-                }
-                tree.insert(path, Some(bytes));
-            }
+            let put = client.try_put(&text(&path), &bytes);
+            assert_eq!(put.is_ok(), tree.put(&path, bytes), "{put:?}");
         }
-        3..=7 => {
+        3..=8 => {
             let to = match noise.below(4) {
                 0 => Vec::new(),
                 1 => random_path(noise),
                 _ => known_path(noise, tree),
             };
             let overwrite = noise.below(2) == 0;
-            let way = [Way::Move, Way::Copy][noise.below(2)];
+            let way = [None, Some(Way::Move), Some(Way::Copy)][noise.below(3)];
             let (from_text, to_text) = (text(&path), text(&to));
-            let change = transfer(&from_text, &to_text, overwrite, way);
-            let done = wait(|done| nodes::transfer(&client.store, &Usage::default(), change, done));
-            let after = model(tree, &path, &to, overwrite, way);
+            let (done, after) = match way {
+                None => (
+                    client.try_rename(&from_text, &to_text),
+                    tree.renamed(&path, &to),
+                ),
+                Some(way) => (
+                    client.try_transfer(&from_text, &to_text, overwrite, way),
+                    tree.transferred(&path, &to, overwrite, way),
+                ),
+            };
             let what = format!("{way:?} {from_text} {to_text} {overwrite}: {done:?}");
             assert_eq!(done.is_ok(), after.is_some(), "{what}");
             *tree = after.unwrap_or_else(|| tree.clone());
             assert_eq!(all(client), *tree, "{what}");
         }
-        8 if tree.len() > 12 => {
-            let node = NodePath::parse(&text(&path)).expect("a path");
-            let root = address("/");
-            let removed = wait(|done| nodes::remove(&client.store, &root, vec![node], done));
-            let gone = tree
-                .iter()
-                .filter(|(p, b)| p.starts_with(&path) && b.is_some());
-            assert_eq!(removed.expect("it succeeds").files, gone.count() as u64);
-            tree.retain(|other, _| !other.starts_with(&path));
+        9 if tree.len() > 12 => {
+            let removed = client.try_remove_all(&text(&path)).expect("it succeeds");
+            assert_eq!(removed.files, tree.remove(&path));
         }
-        _ => drop(sweep(client, 3)),
+        _ => drop(client.sweep(3)),
     }
 }
 
@@ -194,9 +81,9 @@ fn trees_are_what_the_model_says_and_replaying_gives_the_same_index() {
             store: Store::open(&pack, options(&Clock::at(1_000))).expect("it opens"),
         };
         let mut client = open();
-        let (mut tree, mut noise) = (Tree::new(), Noise::new(500 + seed));
+        let (mut tree, mut noise) = (Tree::default(), Noise::new(500 + seed));
         client.put("/a", b"/a");
-        tree.insert(vec!["a".to_owned()], Some(b"/a".to_vec()));
+        assert!(tree.put(&parse("/a"), b"/a".to_vec()));
         for round in 0..4 {
             for _ in 0..60 {
                 step(&client, &mut tree, &mut noise);
@@ -204,9 +91,9 @@ fn trees_are_what_the_model_says_and_replaying_gives_the_same_index() {
             assert_eq!(all(&client), tree);
             client.assert_clean();
             if round == 2 {
-                while sweep(&client, 5) {}
+                while client.sweep(5) {}
                 client.assert_clean();
-                let files = tree.values().filter(|bytes| bytes.is_some()).count();
+                let files = tree.iter().filter(|(_, file)| file.is_some()).count();
                 assert_eq!(client.store.stats().expect("stats").files, files as u64);
             }
             client.store.close();
@@ -245,7 +132,7 @@ fn copies_in_one_commit_do_not_share_ids() {
         }
     }
     let tree = all(&client);
-    let files = tree.values().filter(|bytes| bytes.is_some()).count();
+    let files = tree.iter().filter(|(_, file)| file.is_some()).count();
     assert_eq!(files, 20 + 20 * 10 * 20);
     client.assert_clean();
 }

@@ -5,16 +5,18 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
+use packhold::domain::nodes::{self, Found, Removed, Transfer, Walk, Way};
 use packhold::domain::packages::{self, Fields, PackageError, RpmHeader};
 use packhold::domain::quota::Usage;
 use packhold::domain::{self, Address, Declared, DomainError, MayCreate, Stored, Upload};
 use packhold::format::header::{Chunking, PackHeader};
-use packhold::format::meta::{Mutation, Package};
+use packhold::format::meta::{FolderSweep, Mutation, NodeKind, Package};
 use packhold::format::{PackId, Sha256};
 use packhold::index::{Field, Filter, PackageQuery, Place, Rows};
 use packhold::store::{BlobReader, CompactReport, GcOptions, GcReport, Options, Store, StoreError};
 
 use super::sim::Sim;
+use super::tree::{self, Tree};
 
 /// The pack id of all simulated packs.
 pub const PACK_ID: PackId = *b"packhold-testing";
@@ -155,6 +157,32 @@ pub fn fields(name: &str, version: &str) -> Fields {
     Fields::of(&header, "x.rpm").expect("good fields")
 }
 
+/// A move or copy.
+pub fn transfer(from: &str, to: &str, overwrite: bool, way: Way) -> Transfer {
+    Transfer {
+        from: address(from),
+        to: address(to),
+        overwrite,
+        way,
+        by: "tester".to_owned(),
+        may_create: MayCreate::Project,
+    }
+}
+
+/// Waits for a change.
+///
+/// # Errors
+/// What became of it.
+pub fn wait<T: Send + 'static>(
+    change: impl FnOnce(Box<dyn FnOnce(Result<T, DomainError>) + Send>),
+) -> Result<T, DomainError> {
+    let (sender, receiver) = mpsc::channel();
+    change(Box::new(move |result| {
+        sender.send(result).expect("somebody waits");
+    }));
+    receiver.recv().expect("an answer comes")
+}
+
 impl Client {
     /// Makes these changes, in one commit.
     pub fn commit(&self, mutations: Vec<Mutation>) {
@@ -175,17 +203,7 @@ impl Client {
             ingest.push(&Bytes::copy_from_slice(piece))?;
         }
         let ingested = ingest.finish()?;
-        let (sender, receiver) = mpsc::channel();
-        domain::finish(
-            &self.store,
-            &Usage::default(),
-            upload,
-            ingested,
-            move |stored| {
-                sender.send(stored).expect("somebody waits");
-            },
-        );
-        receiver.recv().expect("an answer comes")
+        wait(|done| domain::finish(&self.store, &Usage::default(), upload, ingested, done))
     }
 
     /// Puts a file, replacing what is there.
@@ -206,11 +224,85 @@ impl Client {
     /// # Errors
     /// What became of it.
     pub fn try_delete(&self, path: &str) -> Result<(), DomainError> {
-        let (sender, receiver) = mpsc::channel();
-        domain::delete(&self.store, address(path), move |outcome| {
-            sender.send(outcome).expect("somebody waits");
-        });
-        receiver.recv().expect("an answer comes")
+        wait(|done| domain::delete(&self.store, address(path), done))
+    }
+
+    /// Deletes what is there, with all below.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_remove_all(&self, path: &str) -> Result<Removed, DomainError> {
+        let paths = vec![address(path).path];
+        wait(|done| nodes::remove(&self.store, &address("/"), paths, done))
+    }
+
+    /// Makes a folder.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_make_folder(&self, path: &str) -> Result<(), DomainError> {
+        let (by, may) = ("tester".to_owned(), MayCreate::Project);
+        wait(|done| nodes::make_folder(&self.store, address(path), by, may, done))
+    }
+
+    /// Gives a node another path.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_rename(&self, from: &str, to: &str) -> Result<(), DomainError> {
+        let (to, by) = (address(to).path, "tester".to_owned());
+        wait(|done| nodes::rename(&self.store, address(from), to, by, done))
+    }
+
+    /// Moves or copies.
+    ///
+    /// # Errors
+    /// What became of it.
+    pub fn try_transfer(
+        &self,
+        from: &str,
+        to: &str,
+        overwrite: bool,
+        way: Way,
+    ) -> Result<(), DomainError> {
+        let transfer = transfer(from, to, overwrite, way);
+        wait(|done| nodes::transfer(&self.store, &Usage::default(), transfer, done))
+    }
+
+    /// Forgets some nodes of deleted folders; whether there may be more.
+    pub fn sweep(&self, count: u32) -> bool {
+        let dropped = self.store.rows().expect("rows").dropped();
+        let Some(folder) = dropped.expect("a row") else {
+            return false;
+        };
+        self.commit(vec![Mutation::FolderSweep(FolderSweep { folder, count })]);
+        true
+    }
+
+    /// All nodes of the repository, and what `file` makes of each file's path.
+    pub fn tree<F: Clone>(&self, file: impl Fn(&Found) -> F) -> Tree<F> {
+        let mut tree = Tree::default();
+        let rows = self.store.rows().expect("rows");
+        let now_ms = self.store.now_ms();
+        let root = match domain::folder(&rows, &address("/"), now_ms) {
+            Err(DomainError::NoRepository { .. }) => return tree,
+            root => root.expect("the root"),
+        };
+        let mut walk = Walk::below(root, "/");
+        let mut ids = Vec::new();
+        while let Some(found) = walk.next(&rows, now_ms, |_| true).expect("a walk") {
+            ids.push(found.node.id);
+            let is_folder = found.node.kind == NodeKind::Folder;
+            let file = (!is_folder).then(|| file(&found));
+            tree.note(tree::parse(&found.path), file);
+        }
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "every node has an id of its own");
+        let next = rows.next_node().expect("an id");
+        assert!(ids.last().is_none_or(|last| last.0 < next));
+        tree
     }
 
     /// Deletes.
@@ -270,17 +362,8 @@ impl Client {
         let mut ingest = packages::begin(&self.store, Some(bytes.len() as u64))?;
         ingest.push(&Bytes::copy_from_slice(bytes))?;
         let ingested = ingest.finish()?;
-        let (sender, receiver) = mpsc::channel();
-        packages::finish(
-            &self.store,
-            fields,
-            "tester".to_owned(),
-            ingested,
-            move |added| {
-                sender.send(added).expect("somebody waits");
-            },
-        );
-        receiver.recv().expect("an answer comes")
+        let by = "tester".to_owned();
+        wait(|done| packages::finish(&self.store, fields, by, ingested, done))
     }
 
     /// Takes in a package that is not there yet.

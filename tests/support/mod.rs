@@ -10,4 +10,5 @@ pub mod noise;
 pub mod platter;
 pub mod sim;
 pub mod telling;
+pub mod tree;
 pub mod work;

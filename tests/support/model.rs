@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
 use packhold::domain::DomainError;
+use packhold::domain::nodes::Way;
 use packhold::domain::packages::{Fields, PackageError};
 use packhold::format::header::HEADER_BYTES;
 use packhold::index::{Field, Place};
@@ -17,6 +19,7 @@ use super::client::{Client, Clock, fields, new_sim, options, rewritten, upload};
 use super::crash;
 use super::noise::{Noise, noise};
 use super::sim::{Call, Failure, Sim};
+use super::tree::{Path, Tree, parse, text};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -55,6 +58,16 @@ pub enum Step {
     Gc,
     /// Rewrites the pack into another, and goes on with that.
     Compact,
+    /// Moves or copies a node to another's place, or into it.
+    Transfer(Way, u8, u8, bool),
+    /// Gives a node another path.
+    Rename(u8, u8),
+    /// Deletes a node and all below it.
+    RemoveAll(u8),
+    /// Makes a folder.
+    Folder(u8),
+    /// Forgets some nodes of deleted folders.
+    Sweep(u8),
 }
 
 /// How large a file is.
@@ -75,8 +88,8 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
     bytes
         .chunks_exact(4)
         .map(|word| {
-            let (name, a, b) = (word[1] % 8, word[2], word[3]);
-            match word[0] % 26 {
+            let (node, name, a, b) = (word[1], word[1] % 8, word[2], word[3]);
+            match word[0] % 34 {
                 0..=3 => Step::Put(name, size(a), b),
                 4..=5 => Step::Copy(name, a % 8, b % 2 == 1),
                 6 => Step::PutForADay(name, a),
@@ -92,7 +105,13 @@ pub fn program(bytes: &[u8]) -> Vec<Step> {
                 19..=21 => Step::Remove(name),
                 22 => Step::Fail(name, a),
                 23..=24 => Step::Gc,
-                _ => Step::Compact,
+                25 => Step::Compact,
+                26..=27 => Step::Transfer(Way::Move, node, a, b % 2 == 1),
+                28..=29 => Step::Transfer(Way::Copy, node, a, b % 2 == 1),
+                30 => Step::Rename(node, a),
+                31 => Step::RemoveAll(node),
+                32 => Step::Folder(node),
+                _ => Step::Sweep(a % 4 + 1),
             }
         })
         .collect()
@@ -107,14 +126,15 @@ fn size(byte: u8) -> Size {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct File {
-    bytes: Vec<u8>,
+    bytes: Rc<Vec<u8>>,
     expires_ms: Option<u64>,
 }
 
 /// The store, what it should hold, and the world around it.
 struct World {
-    files: BTreeMap<u8, File>,
+    tree: Tree<File>,
     /// Id and bytes of each package.
     packages: BTreeMap<u8, (u64, Vec<u8>)>,
     /// The highest id that a package ever had.
@@ -132,7 +152,7 @@ struct World {
 pub fn run(program: &[Step]) {
     let sim = new_sim();
     let mut world = World {
-        files: BTreeMap::new(),
+        tree: Tree::default(),
         packages: BTreeMap::new(),
         last_id: 0,
         start: sim.image(),
@@ -153,10 +173,14 @@ pub fn run(program: &[Step]) {
     world.compare();
 }
 
-fn path(name: u8) -> String {
+/// Copies of folders would double without end.
+const MAX_NODES: usize = 40;
+
+/// Where the file of a name goes.
+fn place(name: u8) -> Path {
     match name % 3 {
-        0 => format!("/{name}"),
-        _ => format!("/folder{}/{name}", name % 3),
+        0 => parse(&format!("/{name}")),
+        _ => parse(&format!("/folder{}/{name}", name % 3)),
     }
 }
 
@@ -205,23 +229,32 @@ impl World {
         match step {
             Step::Put(name, size, seed) => self.put(name, bytes_of(size, seed), None),
             Step::Copy(name, of, changed) => {
-                let Some(file) = self.files.get(&of) else {
+                let Some(file) = self.tree.file(&place(of)) else {
                     return;
                 };
-                let mut bytes = file.bytes.clone();
+                let mut bytes = file.bytes.to_vec();
                 if changed {
                     bytes.insert(bytes.len() / 3, name);
                 }
                 self.put(name, bytes, None);
             }
             Step::PutForADay(name, seed) => self.put(name, noise(u64::from(seed), 2_000), Some(1)),
-            Step::Delete(name) => self.delete(name),
+            Step::Delete(name) => {
+                let path = place(name);
+                let deleted = self.client().try_delete(&text(&path));
+                assert_eq!(deleted.is_ok(), self.tree.delete(&path), "{deleted:?}");
+            }
             Step::Abandon(seed) => {
                 let mut ingest = self.client().store.ingest(Wanted::Md5);
                 let bytes = Bytes::from(noise(u64::from(seed) + 1_000, 300_000));
                 ingest.push(&bytes).expect("there is room");
             }
-            Step::Wait(quarters) => self.clock.advance(u64::from(quarters) * DAY_MS / 4),
+            Step::Wait(quarters) => {
+                self.clock.advance(u64::from(quarters) * DAY_MS / 4);
+                let now_ms = self.clock.now_ms();
+                let is_live = |file: &File| file.expires_ms.is_none_or(|at| at > now_ms);
+                self.tree.retain_files(is_live);
+            }
             Step::Reopen => {
                 self.close();
                 self.open();
@@ -236,25 +269,78 @@ impl World {
             Step::Verify => self.client().assert_clean(),
             Step::Add(name, size, seed) => self.add(package(name), bytes_of(size, seed)),
             Step::AddFile(name, of) => {
-                if let Some(file) = self.files.get(&of) {
-                    self.add(package(name), file.bytes.clone());
+                if let Some(file) = self.tree.file(&place(of)) {
+                    self.add(package(name), file.bytes.to_vec());
                 }
             }
             Step::Remove(name) => self.remove(package(name)),
             Step::Gc => self.gc(),
             Step::Compact => self.compact(),
+            Step::Transfer(way, from, to, overwrite) => {
+                let (from, to) = (self.node(from), self.node(to));
+                let after = self.tree.transferred(&from, &to, overwrite, way);
+                if after.as_ref().is_some_and(|after| after.len() > MAX_NODES) {
+                    return;
+                }
+                let done = self
+                    .client()
+                    .try_transfer(&text(&from), &text(&to), overwrite, way);
+                self.becomes(after, &done);
+            }
+            Step::Rename(from, to) => {
+                let (from, to) = (self.node(from), self.node(to));
+                let after = self.tree.renamed(&from, &to);
+                let done = self.client().try_rename(&text(&from), &text(&to));
+                self.becomes(after, &done);
+            }
+            Step::RemoveAll(node) => {
+                let path = self.node(node);
+                if let Ok(removed) = self.client().try_remove_all(&text(&path)) {
+                    assert_eq!(removed.files, self.tree.remove(&path));
+                } else {
+                    assert_eq!(self.tree.len(), 0, "there is no repository");
+                }
+            }
+            Step::Folder(node) => {
+                let path = self.node(node);
+                let made = self.client().try_make_folder(&text(&path));
+                assert_eq!(made.is_ok(), self.tree.make_folder(&path), "{made:?}");
+            }
+            Step::Sweep(count) => drop(self.client().sweep(count.into())),
         }
         self.compare();
     }
 
+    /// One of the paths that there are; or one where nothing is, mostly.
+    fn node(&self, number: u8) -> Path {
+        let number = usize::from(number) % (self.tree.len() + 4);
+        match self.tree.path(number) {
+            Some(path) => path.clone(),
+            None => {
+                parse(["/new", "/folder1/new", "/folder2", "/new/deep"][number - self.tree.len()])
+            }
+        }
+    }
+
+    /// A change was let in exactly if the model lets it in.
+    fn becomes(&mut self, after: Option<Tree<File>>, done: &Result<(), DomainError>) {
+        assert_eq!(done.is_ok(), after.is_some(), "{done:?}");
+        self.tree = after.unwrap_or_else(|| std::mem::take(&mut self.tree));
+    }
+
     fn put(&mut self, name: u8, bytes: Vec<u8>, expires_days: Option<u64>) {
-        let mut upload = upload(&path(name));
+        let path = place(name);
+        let mut upload = upload(&text(&path));
         upload.expires_days = expires_days.unwrap_or(0);
         let sent = self.client().send(upload, &bytes, 70_000);
-        let node = sent.expect("the upload succeeds").file.node;
-        let expires_ms = node.expires_ms;
-        assert_eq!(expires_ms.is_some(), expires_days.is_some());
-        self.files.insert(name, File { bytes, expires_ms });
+        let expires_ms = match &sent {
+            Ok(stored) => stored.file.node.expires_ms,
+            Err(_) => None,
+        };
+        assert_eq!(expires_ms.is_some(), sent.is_ok() && expires_days.is_some());
+        let bytes = Rc::new(bytes);
+        let may = self.tree.put(&path, File { bytes, expires_ms });
+        assert_eq!(sent.is_ok(), may, "{sent:?}");
     }
 
     fn add(&mut self, name: u8, bytes: Vec<u8>) {
@@ -324,19 +410,6 @@ impl World {
         assert_eq!(stats.freed_bytes, 0);
     }
 
-    fn is_live(&self, file: &File) -> bool {
-        file.expires_ms.is_none_or(|at| at > self.clock.now_ms())
-    }
-
-    fn delete(&mut self, name: u8) {
-        let is_there = self.files.get(&name).is_some_and(|f| self.is_live(f));
-        let deleted = self.client().try_delete(&path(name));
-        assert_eq!(deleted.is_ok(), is_there, "{deleted:?}");
-        if is_there {
-            self.files.remove(&name);
-        }
-    }
-
     /// What a kill leaves: of the pack a crash image, of the index the file as it lies there.
     fn kill(&mut self, seed: u8) {
         let log = self.sim.log();
@@ -363,25 +436,34 @@ impl World {
         };
         self.sim.fail(call, u64::from(how >> 5), failure);
         let bytes = noise(u64::from(how) + 2_000, 5_000);
-        let put = self.client().try_put(&path(name), &bytes);
+        let path = place(name);
+        let put = self.client().try_put(&text(&path), &bytes);
         self.sim.mend();
         self.kill(how);
+        let mut after = self.tree.clone();
         let file = File {
-            bytes,
+            bytes: Rc::new(bytes),
             expires_ms: None,
         };
-        let found = self.client().get(&path(name));
-        if put.is_ok() || found.as_ref() == Some(&file.bytes) {
-            self.files.insert(name, file);
+        let may = after.put(&path, file.clone());
+        assert!(may || put.is_err());
+        let found = || self.client().get(&text(&path));
+        if may && (put.is_ok() || found().as_ref() == Some(&*file.bytes)) {
+            self.tree = after;
         }
     }
 
     fn compare(&self) {
+        let client = self.client();
+        let found = client.tree(|found| File {
+            bytes: Rc::new(client.get(&found.path).expect("it is listed")),
+            expires_ms: found.node.expires_ms,
+        });
+        assert!(found == self.tree, "{:?}", differences(&found, &self.tree));
         for name in 0..8 {
-            let file = self.files.get(&name).filter(|f| self.is_live(f));
-            let found = self.client().get(&path(name));
-            let expected = file.map(|f| &f.bytes);
-            assert!(found.as_ref() == expected, "{} differs", path(name));
+            let path = place(name);
+            let is_there = self.tree.file(&path).is_some();
+            assert_eq!(client.get(&text(&path)).is_some(), is_there);
         }
         for name in 0..3 {
             let file_name = package_fields(name).file_name;
@@ -397,4 +479,14 @@ impl World {
         let found = self.client().package_ids(None, Vec::new(), Field::Kind);
         assert_eq!(found, ids);
     }
+}
+
+/// Paths that are not in both, or not the same.
+fn differences<'t>(one: &'t Tree<File>, other: &'t Tree<File>) -> Vec<&'t Path> {
+    let differs = |tree: &'t Tree<File>, from: &'t Tree<File>| {
+        let nodes = tree.iter();
+        nodes.filter(|node| !from.iter().any(|other| other == *node))
+    };
+    let paths = differs(one, other).chain(differs(other, one));
+    paths.map(|(path, _)| path).collect()
 }
