@@ -295,7 +295,8 @@ mod tests {
     #[test]
     fn every_length_and_split_agrees_with_the_plain_digests() {
         let bytes: Vec<u8> = (0..400_u32).map(|i| (i * 7).to_le_bytes()[0]).collect();
-        for len in 0..bytes.len() {
+        // Miri takes seconds for what takes the processor a millisecond.
+        for len in (0..bytes.len()).step_by(if cfg!(miri) { 67 } else { 1 }) {
             for split in [0, 1, 63, 64, 65, len / 2] {
                 let split = split.min(len);
                 let mut apart = Hasher::new(Wanted::Md5Sha1);

@@ -57,7 +57,7 @@ pub(super) struct Core {
     pub(super) budget: Budget,
     pub(super) chunker: Chunker,
     /// Where whole-file digests are computed beside the chunking.
-    pub(super) lanes: rayon::ThreadPool,
+    pub(super) lanes: Arc<rayon::ThreadPool>,
     pub(super) options: Options,
 }
 

@@ -3,14 +3,13 @@
 //! They are a serial chain and the slowest part of an upload. So the chain is kept busy: batches that
 //! are cut already wait for it in a short queue, and it for none of them.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 
 use super::core::Core;
+use super::line::{Line, Stage, Threads};
 use crate::digest::{Hasher, Wanted, md5};
 
 /// So many batches may wait behind the one that is at work. With none, what is the slower of the two now and
@@ -90,89 +89,41 @@ fn quickest<T>(work: impl Fn() -> T) -> Duration {
 }
 
 /// The digests of an upload, and its batches on their way to them.
-pub(super) struct DigestLane(Arc<Shared>);
-
-struct Shared {
-    state: Mutex<State>,
-    went_on: Condvar,
+pub(super) struct DigestLane {
+    core: Arc<Core>,
+    line: Line<Hashers, Bytes, Arc<rayon::ThreadPool>>,
 }
 
-struct State {
-    /// `None` while they are at work on a batch. What panics there ends the process, so they come back.
-    hashers: Option<Box<Hashers>>,
-    /// Some only while they are at work.
-    waiting: VecDeque<Bytes>,
+impl Stage<Bytes> for Hashers {
+    fn take(&mut self, batch: Bytes) {
+        self.update_in_lanes(&batch);
+    }
+}
+
+impl Threads for Arc<rayon::ThreadPool> {
+    fn run(&self, job: impl FnOnce() + Send + 'static) {
+        self.spawn_fifo(job);
+    }
 }
 
 impl DigestLane {
-    pub(super) fn new(hashers: Hashers) -> Self {
-        Self(Arc::new(Shared {
-            state: Mutex::new(State {
-                hashers: Some(Box::new(hashers)),
-                waiting: VecDeque::new(),
-            }),
-            went_on: Condvar::new(),
-        }))
+    pub(super) fn new(core: Arc<Core>, hashers: Hashers) -> Self {
+        let line = Line::new(hashers, core.lanes.clone());
+        Self { core, line }
     }
 
     /// Takes in `batch`; beside the caller, if it is large. Waits while too many do.
-    pub(super) fn update(&self, core: &Core, batch: &Bytes) {
+    pub(super) fn update(&self, batch: &Bytes) {
         if batch.len() < WORTH_A_THREAD_BYTES {
-            let mut hashers = self.idle();
-            hashers.update(batch);
-            self.0.state.lock().hashers = Some(hashers);
-            return;
+            return self.line.here(|hashers| hashers.update(batch));
         }
-        let mut state = self.0.state.lock();
-        if let Some(hashers) = state.hashers.take() {
-            let (shared, batch) = (self.0.clone(), batch.clone());
-            core.lanes.spawn_fifo(move || shared.work(hashers, batch));
-            return;
-        }
-        state.waiting.push_back(batch.clone());
-        let ahead = if core.budget.is_tight() { 0 } else { AHEAD };
-        let crowded = |state: &mut State| state.waiting.len() > ahead;
-        self.0.went_on.wait_while(&mut state, crowded);
+        let is_tight = self.core.budget.is_tight();
+        self.line
+            .push(batch.clone(), if is_tight { 0 } else { AHEAD });
     }
 
     /// The digests of all that was taken in.
     pub(super) fn finish(self) -> Hashers {
-        *self.idle()
-    }
-
-    /// Waits until nothing is at work, and takes the digests.
-    fn idle(&self) -> Box<Hashers> {
-        let mut state = self.0.state.lock();
-        loop {
-            match state.hashers.take() {
-                Some(hashers) => return hashers,
-                None => self.0.went_on.wait(&mut state),
-            }
-        }
-    }
-}
-
-impl Drop for DigestLane {
-    fn drop(&mut self) {
-        // Nobody wants them when the upload was given up.
-        self.0.state.lock().waiting.clear();
-    }
-}
-
-impl Shared {
-    /// Works on one batch in a thread of the lanes. The next waits for its turn behind other uploads'.
-    fn work(self: Arc<Self>, mut hashers: Box<Hashers>, batch: Bytes) {
-        hashers.update_in_lanes(&batch);
-        drop(batch);
-        let mut state = self.state.lock();
-        match state.waiting.pop_front() {
-            None => state.hashers = Some(hashers),
-            Some(next) => {
-                let shared = self.clone();
-                rayon::spawn_fifo(move || shared.work(hashers, next));
-            }
-        }
-        drop(state);
-        self.went_on.notify_all();
+        self.line.finish()
     }
 }

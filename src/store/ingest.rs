@@ -103,7 +103,7 @@ impl Ingest {
     pub(super) fn block(core: Arc<Core>, wanted: Wanted, whole: Option<Hasher>) -> Self {
         let pins = core.space.guard();
         Self {
-            digests: DigestLane::new(Hashers::new(wanted, whole)),
+            digests: DigestLane::new(core.clone(), Hashers::new(wanted, whole)),
             lane: Lane::new(core, pins),
             proof: None,
         }
@@ -112,7 +112,7 @@ impl Ingest {
     /// Takes in bytes that are said to be `blob`, which `pins` hold.
     pub(super) fn proof(core: Arc<Core>, blob: Blob, pins: Pins) -> Self {
         Self {
-            digests: DigestLane::new(Hashers::new(Wanted::Sha256Only, None)),
+            digests: DigestLane::new(core.clone(), Hashers::new(Wanted::Sha256Only, None)),
             lane: Lane::new(core, pins),
             proof: Some(blob),
         }
@@ -124,7 +124,7 @@ impl Ingest {
     /// [`StoreError`]; the upload cannot go on.
     pub fn push(&mut self, batch: &Bytes) -> Result<(), StoreError> {
         metrics::RECEIVED_BYTES.add(batch.len() as u64);
-        self.digests.update(&self.lane.core, batch);
+        self.digests.update(batch);
         match self.proof {
             Some(_) => Ok(()),
             None => self.lane.push(batch, false),

@@ -28,6 +28,7 @@ mod gc;
 mod generation;
 mod ingest;
 mod leaves;
+mod line;
 mod manifests;
 mod open;
 mod queue;

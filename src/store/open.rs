@@ -405,7 +405,7 @@ impl Core {
             upkeep: Mutex::new(()),
             transfers: Transfers::default(),
             budget: Budget::new(options.ingest_memory_bytes),
-            lanes,
+            lanes: Arc::new(lanes),
             options,
         })
     }

@@ -27,6 +27,7 @@ mod pack {
 mod store {
     mod budget;
     mod generation;
+    mod line;
     mod queue;
 
     mod gc {
