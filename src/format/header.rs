@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_found() {
         let good = sample().encode();
-        for at in 0..HEADER_BYTES {
+        for at in (0..HEADER_BYTES).step_by(if cfg!(miri) { 97 } else { 1 }) {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             assert!(PackHeader::decode(&bad).is_err(), "byte {at}");

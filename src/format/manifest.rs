@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_found() {
         let good = encode(&pieces(3), &ID, hash);
-        for bit in 0..good.pages.len() * 8 {
+        for bit in (0..good.pages.len() * 8).step_by(if cfg!(miri) { 97 } else { 1 }) {
             let mut bad = good.clone();
             bad.pages[bit / 8] ^= 1 << (bit % 8);
             assert!(page(&bad, 0).is_err(), "bit {bit}");
