@@ -91,10 +91,10 @@ fn quickest<T>(work: impl Fn() -> T) -> Duration {
 /// The digests of an upload, and its batches on their way to them.
 pub(super) struct DigestLane {
     core: Arc<Core>,
-    line: Line<Hashers, Bytes, Arc<rayon::ThreadPool>>,
+    line: Line<Box<Hashers>, Bytes, Arc<rayon::ThreadPool>>,
 }
 
-impl Stage<Bytes> for Hashers {
+impl Stage<Bytes> for Box<Hashers> {
     fn take(&mut self, batch: Bytes) {
         self.update_in_lanes(&batch);
     }
@@ -108,7 +108,7 @@ impl Threads for Arc<rayon::ThreadPool> {
 
 impl DigestLane {
     pub(super) fn new(core: Arc<Core>, hashers: Hashers) -> Self {
-        let line = Line::new(hashers, core.lanes.clone());
+        let line = Line::new(Box::new(hashers), core.lanes.clone());
         Self { core, line }
     }
 
@@ -124,6 +124,6 @@ impl DigestLane {
 
     /// The digests of all that was taken in.
     pub(super) fn finish(self) -> Hashers {
-        self.line.finish()
+        *self.line.finish()
     }
 }

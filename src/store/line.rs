@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::sync::{Condvar, Mutex};
 
 /// What runs the pieces.
-pub(super) trait Threads: Clone + Send + Sync + 'static {
+pub(super) trait Threads: Send + Sync + 'static {
     /// Runs a job behind those that wait already. What panics in it ends the process.
     fn run(&self, job: impl FnOnce() + Send + 'static);
 }
@@ -35,7 +35,7 @@ struct Shared<S, P, T> {
 
 struct State<S, P> {
     /// `None` while it is at work.
-    stage: Option<Box<S>>,
+    stage: Option<S>,
     /// Some only while it is at work.
     waiting: VecDeque<P>,
 }
@@ -46,7 +46,7 @@ impl<S: Stage<P>, P: Send + 'static, T: Threads> Line<S, P, T> {
         Self(Arc::new(Shared {
             threads,
             state: Mutex::new(State {
-                stage: Some(Box::new(stage)),
+                stage: Some(stage),
                 waiting: VecDeque::new(),
             }),
             went_on: Condvar::new(),
@@ -58,7 +58,7 @@ impl<S: Stage<P>, P: Send + 'static, T: Threads> Line<S, P, T> {
         let mut state = self.0.state.lock();
         if let Some(stage) = state.stage.take() {
             drop(state);
-            return Shared::start(self.0.clone(), stage, piece);
+            return Shared::start(&self.0, stage, piece);
         }
         state.waiting.push_back(piece);
         while state.waiting.len() > ahead {
@@ -76,10 +76,10 @@ impl<S: Stage<P>, P: Send + 'static, T: Threads> Line<S, P, T> {
 
     /// What all pieces made.
     pub(super) fn finish(self) -> S {
-        *self.idle()
+        self.idle()
     }
 
-    fn idle(&self) -> Box<S> {
+    fn idle(&self) -> S {
         let mut state = self.0.state.lock();
         loop {
             match state.stage.take() {
@@ -98,17 +98,17 @@ impl<S: Stage<P>, P: Send + 'static, T: Threads> Drop for Line<S, P, T> {
 }
 
 impl<S: Stage<P>, P: Send + 'static, T: Threads> Shared<S, P, T> {
-    fn start(shared: Arc<Self>, stage: Box<S>, piece: P) {
-        let threads = shared.threads.clone();
-        threads.run(move || Self::work(shared, stage, piece));
+    fn start(shared: &Arc<Self>, stage: S, piece: P) {
+        let own = Arc::clone(shared);
+        shared.threads.run(move || Self::work(&own, stage, piece));
     }
 
-    fn work(shared: Arc<Self>, mut stage: Box<S>, piece: P) {
+    fn work(shared: &Arc<Self>, mut stage: S, piece: P) {
         stage.take(piece);
         let mut state = shared.state.lock();
         match state.waiting.pop_front() {
             None => state.stage = Some(stage),
-            Some(next) => Self::start(shared.clone(), stage, next),
+            Some(next) => Self::start(shared, stage, next),
         }
         drop(state);
         shared.went_on.notify_all();
@@ -120,7 +120,6 @@ mod tests {
     use super::*;
     use crate::sync::{explore, mpsc, thread};
 
-    #[derive(Clone)]
     struct Spawning;
 
     impl Threads for Spawning {

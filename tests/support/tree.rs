@@ -31,8 +31,8 @@ impl<F> Default for Tree<F> {
 impl<F: Clone> Tree<F> {
     /// Notes a node that was found.
     pub fn note(&mut self, path: Path, file: Option<F>) {
-        let before = self.0.insert(path.clone(), file);
-        assert!(before.is_none(), "{} twice", text(&path));
+        assert!(!self.0.contains_key(&path), "{} twice", text(&path));
+        self.0.insert(path, file);
     }
 
     /// All nodes, each folder before what is in it.
