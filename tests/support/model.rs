@@ -277,7 +277,11 @@ impl World {
             Step::Gc => self.gc(),
             Step::Compact => self.compact(),
             Step::Transfer(way, from, to, overwrite) => {
-                let (from, to) = (self.node(from), self.node(to));
+                let to = match to {
+                    u8::MAX => Path::new(),
+                    to => self.node(to),
+                };
+                let from = self.node(from);
                 let after = self.tree.transferred(&from, &to, overwrite, way);
                 if after.as_ref().is_some_and(|after| after.len() > MAX_NODES) {
                     return;
