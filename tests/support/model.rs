@@ -277,9 +277,9 @@ impl World {
             Step::Gc => self.gc(),
             Step::Compact => self.compact(),
             Step::Transfer(way, from, to, overwrite) => {
-                let to = match to {
-                    u8::MAX => Path::new(),
-                    to => self.node(to),
+                let to = match to % 4 {
+                    0 => Path::new(),
+                    _ => self.node(to / 4),
                 };
                 let from = self.node(from);
                 let after = self.tree.transferred(&from, &to, overwrite, way);
