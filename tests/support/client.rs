@@ -279,7 +279,7 @@ impl Client {
         true
     }
 
-    /// All nodes of the repository, and what `file` makes of each file's path.
+    /// All nodes of the repository, and what `file` makes of each file.
     pub fn tree<F: Clone>(&self, file: impl Fn(&Found) -> F) -> Tree<F> {
         let mut tree = Tree::default();
         let rows = self.store.rows().expect("rows");
