@@ -22,3 +22,20 @@ pub fn check(codec: u8) -> Result<(), FormatError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_codec_but_the_first_is_refused_by_its_number() {
+        assert_eq!(check(RAW), Ok(()));
+        for codec in 1..=u8::MAX {
+            let refused = check(codec).unwrap_err().to_string();
+            assert_eq!(
+                refused,
+                format!("chunk needs a newer packhold: codec {codec}")
+            );
+        }
+    }
+}

@@ -237,4 +237,51 @@ mod tests {
             "pack header needs a newer packhold: features 0x2"
         );
     }
+
+    /// Each bound by itself: what is on it is taken, and the next beyond it is not, and says what is wrong.
+    #[test]
+    fn sizes_of_chunks_out_of_bounds_are_refused() {
+        type Change = fn(&mut Chunking);
+        let taken: [Change; 5] = [
+            |_| {},
+            |c| (c.min_bytes, c.avg_bytes, c.max_bytes) = (64, 256, 1024),
+            |c| (c.min_bytes, c.avg_bytes, c.max_bytes) = (1 << 20, 4 << 20, 16 << 20),
+            |c| (c.normalization, c.seed) = (3, 7),
+            |c| (c.avg_bytes, c.max_bytes) = (c.min_bytes + 2, c.min_bytes + 4),
+        ];
+        let refused: [Change; 14] = [
+            |c| c.algorithm = 2,
+            |c| c.normalization = 4,
+            |c| c.min_bytes += 1,
+            |c| c.avg_bytes += 1,
+            |c| c.max_bytes += 1,
+            |c| c.min_bytes = 62,
+            |c| (c.min_bytes, c.avg_bytes) = (64, 254),
+            |c| (c.min_bytes, c.avg_bytes, c.max_bytes) = (64, 256, 1022),
+            |c| (c.min_bytes, c.avg_bytes, c.max_bytes) = ((1 << 20) + 2, 4 << 20, 16 << 20),
+            |c| (c.avg_bytes, c.max_bytes) = ((4 << 20) + 2, 16 << 20),
+            |c| c.max_bytes = (16 << 20) + 2,
+            |c| c.avg_bytes = c.min_bytes,
+            |c| c.max_bytes = c.avg_bytes,
+            |c| c.max_bytes = c.avg_bytes - 2,
+        ];
+        let decoded = |change: Change| {
+            let mut header = sample();
+            change(&mut header.chunking);
+            let read = PackHeader::decode(&header.encode()).map_err(|error| error.to_string());
+            assert!(read.as_ref().map_or(true, |read| *read == header));
+            read
+        };
+        for (number, change) in taken.into_iter().enumerate() {
+            assert_eq!(decoded(change).err(), None, "taken {number}");
+        }
+        let why = "pack header is invalid: chunking parameters out of bounds";
+        for (number, change) in refused.into_iter().enumerate() {
+            assert_eq!(
+                decoded(change).err().as_deref(),
+                Some(why),
+                "refused {number}"
+            );
+        }
+    }
 }

@@ -395,4 +395,25 @@ mod tests {
         assert!(read(b"fedcba9876543210", encoded.tag, 0).is_err());
         assert!(decode_page::<Child>(first, &ID, encoded.tag, 0, 200).is_err());
     }
+
+    /// Both are checked: how many entries a page says to have, and how many the list has.
+    #[test]
+    fn a_page_of_another_length_is_refused() {
+        let encoded = encode(&pieces(3), &ID, hash);
+        let read = |page: &[u8], entries| decode_page::<Piece>(page, &ID, encoded.tag, 0, entries);
+        assert!(read(&encoded.pages, 3).is_ok());
+        assert!(read(&encoded.pages, 2).is_err());
+        assert!(read(&encoded.pages, 4).is_err());
+        for count in [2_u16, 4] {
+            let mut page = encoded.pages.clone();
+            page[4..6].copy_from_slice(&count.to_le_bytes());
+            let crc = seeded_crc(&ID, &page[4..]);
+            page[..4].copy_from_slice(&crc.to_le_bytes());
+            let why = read(&page, 3).unwrap_err().to_string();
+            assert_eq!(
+                why,
+                "manifest page is invalid: its length is not that of its entries"
+            );
+        }
+    }
 }

@@ -244,4 +244,19 @@ mod tests {
         frame.head_bytes = 48;
         assert!(Frame::decode(&frame.encode(&ID), &ID, 4096).is_err());
     }
+
+    #[test]
+    fn the_longest_head_is_read_and_none_beyond_it() {
+        let mut frame = sample();
+        frame.body_bytes = u64::from(u32::MAX);
+        for (head_bytes, allowed) in [
+            (MAX_HEAD_BYTES, true),
+            (MAX_HEAD_BYTES + 1, false),
+            (u32::MAX, false),
+        ] {
+            frame.head_bytes = head_bytes;
+            let read = Frame::decode(&frame.encode(&ID), &ID, 4096);
+            assert_eq!(read.is_ok(), allowed, "{head_bytes}");
+        }
+    }
 }
