@@ -259,4 +259,30 @@ mod tests {
             assert_eq!(read.is_ok(), allowed, "{head_bytes}");
         }
     }
+
+    #[test]
+    fn a_record_ends_where_offsets_have_room() {
+        let mut frame = sample();
+        for (body_bytes, allowed) in [
+            (u64::MAX / 2 - 4096, true),
+            (u64::MAX / 2 - 4095, false),
+            (u64::MAX - 4096, false),
+            (u64::MAX, false),
+        ] {
+            frame.body_bytes = body_bytes;
+            let read = Frame::decode(&frame.encode(&ID), &ID, 4096);
+            assert_eq!(read.is_ok(), allowed, "{body_bytes}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_skipped_is_told_from_what_may_not() {
+        for critical in [true, false] {
+            let frame = Frame {
+                critical,
+                ..sample()
+            };
+            assert_eq!(Frame::decode(&frame.encode(&ID), &ID, 4096).unwrap(), frame);
+        }
+    }
 }

@@ -178,6 +178,16 @@ mod tests {
     }
 
     #[test]
+    fn a_table_has_so_many_entries_and_no_more() {
+        for (count, allowed) in [(MAX_ENTRIES, true), (MAX_ENTRIES + 1, false)] {
+            let entries: Vec<_> = (0..count).map(|i| entry(i as u16, 1)).collect();
+            let body_bytes = (count * (ENTRY_BYTES + 1)) as u64;
+            let read = decode_table(&table(&entries), body_bytes);
+            assert_eq!(read.is_ok(), allowed, "{count}");
+        }
+    }
+
+    #[test]
     fn an_entry_leads_to_its_table() {
         assert_eq!(entry(2, 5).table_offset(1096), Some(1000));
         assert_eq!(entry(9, 5).table_offset(100), None);

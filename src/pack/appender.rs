@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256 as Hasher};
 
 use super::PackError;
 use super::open::Pack;
-use super::sink::Sink;
+use super::sink::{Sink, retry};
 use super::syncer::Syncer;
 use crate::format::commit::{self, Chain, CommitHead};
 use crate::format::meta::Mutation;
@@ -25,8 +25,6 @@ const SYNC_AHEAD_BYTES: u64 = 16 << 20;
 const RESERVE_BYTES: u64 = 8 << 20;
 const MAX_STEP_BYTES: u64 = 64 << 20;
 const MIN_STEP_BYTES: u64 = 1 << 20;
-/// A call that is interrupted so often is given up: whoever holds the log's lock must not hang.
-const MAX_TRIES: u32 = 100;
 
 /// The end of the log.
 pub(super) struct Log {
@@ -183,17 +181,6 @@ fn is_full(error: &io::Error) -> bool {
             | io::ErrorKind::WriteZero
             | io::ErrorKind::FileTooLarge
     )
-}
-
-/// Calls again what a signal interrupted, but not for ever.
-fn retry(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    for _ in 1..MAX_TRIES {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-    call()
 }
 
 impl Pack {

@@ -362,4 +362,49 @@ mod tests {
         assert!(create_locked(&path, b"x").is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
+
+    #[test]
+    fn promised_blocks_do_not_lengthen_the_file_and_can_be_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = FileSink::new(create_locked(&dir.path().join("p"), b"x").unwrap());
+        assert!(sink.free().unwrap() > 0);
+        assert!(sink.allocated().unwrap() < 1 << 20);
+        sink.allocate(1, 8 << 20).unwrap();
+        assert_eq!(sink.size().unwrap(), 1);
+        let promised = sink.allocated().unwrap();
+        assert!(promised >= 8 << 20, "{promised}");
+        sink.write_at(1, &[IoSlice::new(&vec![1; (1 << 20) - 1])])
+            .unwrap();
+        sink.punch(4096, (1 << 20) - 4096).unwrap();
+        assert_eq!(sink.size().unwrap(), 1 << 20);
+        let given_back = sink.allocated().unwrap();
+        assert!(given_back <= promised - (1 << 20) + 4096, "{given_back}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_taken_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        assert!(open_locked(&path).unwrap().is_none());
+        std::fs::create_dir(&path).unwrap();
+        let error = open_locked(&path).unwrap_err().to_string();
+        assert!(error.starts_with("opening"), "{error}");
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_taken_away_or_read_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        drop(create_locked(&path, b"x").unwrap());
+        complete(&path).unwrap();
+        incomplete(&path, 1).unwrap();
+        complete(&path).unwrap();
+        let note = with_suffix(&path, INCOMPLETE);
+        assert!(!note.exists());
+        std::fs::create_dir(&note).unwrap();
+        let error = complete(&path).unwrap_err().to_string();
+        assert!(error.starts_with("removing"), "{error}");
+        let error = open_locked(&path).unwrap_err().to_string();
+        assert!(error.starts_with("reading"), "{error}");
+    }
 }

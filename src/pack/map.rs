@@ -119,11 +119,18 @@ impl MapSource {
 }
 
 fn reserve(file: &File, at_least: u64) -> io::Result<Area> {
+    let (map, len) = reserved(at_least, |bytes| {
+        MmapOptions::new().len(bytes).map_raw_read_only(file)
+    })?;
+    Ok(Area { map, len })
+}
+
+/// What `map` gives, and for how many bytes: as many as it grants, with room to grow.
+fn reserved<T>(at_least: u64, map: impl Fn(usize) -> io::Result<T>) -> io::Result<(T, u64)> {
     let mut len = RESERVE_BYTES.max(at_least.saturating_mul(2));
     loop {
-        let bytes = usize::try_from(len).unwrap_or(usize::MAX);
-        match MmapOptions::new().len(bytes).map_raw_read_only(file) {
-            Ok(map) => return Ok(Area { map, len }),
+        match map(usize::try_from(len).unwrap_or(usize::MAX)) {
+            Ok(map) => return Ok((map, len)),
             Err(error) if len / 2 < at_least.max(1) => return Err(error),
             Err(_) => len /= 2,
         }
@@ -238,12 +245,43 @@ mod tests {
     }
 
     #[test]
-    fn without_populate_it_reads_the_same_bytes() {
+    fn without_populate_it_reads_the_same_bytes_and_copies_them() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
         let map = MapSource::new(file, 10).unwrap();
+        let mapped = map.area(10).unwrap().map.as_ptr().wrapping_add(3);
+        assert_eq!(map.read(3, 4).unwrap().as_ptr(), mapped);
         map.populate.store(false, Ordering::Relaxed);
-        assert_eq!(map.read(3, 4).unwrap(), "3456");
+        let copy = map.read(3, 4).unwrap();
+        assert_eq!(copy, "3456");
+        assert_ne!(copy.as_ptr(), mapped);
+    }
+
+    #[test]
+    fn a_new_area_is_made_only_for_what_has_outgrown_the_old_one() {
+        let map = MapSource::new(tempfile::tempfile().unwrap(), 10).unwrap();
+        let area = map.area(10).unwrap();
+        assert!(Arc::ptr_eq(&map.area(area.len).unwrap(), &area));
+        let larger = map.area(area.len + 1).unwrap();
+        assert_eq!(larger.len, (area.len + 1) * 2);
+        assert!(Arc::ptr_eq(&map.area(area.len).unwrap(), &larger));
+    }
+
+    #[test]
+    fn where_room_to_grow_is_not_granted_less_is_taken_but_no_less_than_is_needed() {
+        let granting = |most: u64| {
+            move |bytes: usize| match bytes as u64 <= most {
+                true => Ok(()),
+                false => Err(io::ErrorKind::OutOfMemory.into()),
+            }
+        };
+        let of = |at_least, most| reserved(at_least, granting(most)).map(|((), len)| len);
+        assert_eq!(of(10, u64::MAX).unwrap(), RESERVE_BYTES);
+        assert_eq!(of(RESERVE_BYTES, u64::MAX).unwrap(), RESERVE_BYTES * 2);
+        assert_eq!(of(RESERVE_BYTES, RESERVE_BYTES).unwrap(), RESERVE_BYTES);
+        assert!(of(RESERVE_BYTES, RESERVE_BYTES - 1).is_err());
+        assert_eq!(of(1000, 4096).unwrap(), 4096);
+        assert!(of(0, 0).is_err());
     }
 
     #[test]
@@ -253,5 +291,6 @@ mod tests {
         let map = MapSource::new(file.try_clone().unwrap(), 100_000).unwrap();
         file.set_len(10).unwrap();
         assert!(map.read(50_000, 1_000).is_err());
+        assert!(map.populate.load(Ordering::Relaxed), "it can be had");
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::PackError;
 use super::open::Pack;
-use super::sink::Sink;
+use super::sink::{Sink, retry};
 
 /// Only whole blocks of this many bytes are punched: a part of one would be read, changed and
 /// written, next to live data. (Of a file system with larger blocks, the kernel gives back those
@@ -29,19 +29,12 @@ pub fn punch(sink: &dyn Sink, range: &Range<u64>) -> Result<u64, PackError> {
         return Ok(0);
     };
     let len = blocks.end.saturating_sub(blocks.start);
-    loop {
-        match sink.punch(blocks.start, len) {
-            Ok(()) => return Ok(len),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(source) => {
-                return Err(PackError::Io {
-                    action: "punching a hole",
-                    offset: blocks.start,
-                    source,
-                });
-            }
-        }
-    }
+    retry(|| sink.punch(blocks.start, len)).map_err(|source| PackError::Io {
+        action: "punching a hole",
+        offset: blocks.start,
+        source,
+    })?;
+    Ok(len)
 }
 
 impl Pack {

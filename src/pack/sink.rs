@@ -4,6 +4,9 @@ use std::io::{self, IoSlice};
 
 use crate::format::scan::View;
 
+/// A call that is interrupted so often is given up: whoever holds the log's lock must not hang.
+const MAX_TRIES: u32 = 100;
+
 /// Where the pack is written. All methods may be called from several threads, but `write_at`,
 /// `truncate` and `allocate` only by the one appender, and `sync` only by the one syncer.
 pub trait Sink: Send + Sync {
@@ -49,14 +52,10 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// Any.
-    fn allocated(&self) -> io::Result<u64> {
-        self.size()
-    }
+    fn allocated(&self) -> io::Result<u64>;
 
     /// Bytes free on the file system, where that is known.
-    fn free(&self) -> Option<u64> {
-        None
-    }
+    fn free(&self) -> Option<u64>;
 }
 
 /// Where the pack is read. [`View::read`] gives bytes without copying them where it can, and
@@ -64,4 +63,43 @@ pub trait Sink: Send + Sync {
 pub trait Source: View + Send + Sync {
     /// Publishes that exactly what lies below `end` is written; nothing beyond is handed out.
     fn publish(&self, end: u64);
+}
+
+/// Calls again what a signal interrupted, but not for ever.
+pub(super) fn retry(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for _ in 1..MAX_TRIES {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+    call()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a call is made that fails so, and then well.
+    fn calls(failures: &[io::ErrorKind]) -> (io::Result<()>, usize) {
+        let mut made = 0;
+        let result = retry(|| {
+            made += 1;
+            failures
+                .get(made - 1)
+                .map_or(Ok(()), |kind| Err((*kind).into()))
+        });
+        (result, made)
+    }
+
+    #[test]
+    fn what_is_interrupted_is_called_again_and_nothing_else_is() {
+        use io::ErrorKind::{Interrupted, StorageFull};
+        assert!(matches!(calls(&[]), (Ok(()), 1)));
+        assert!(matches!(calls(&[Interrupted, Interrupted]), (Ok(()), 3)));
+        assert!(matches!(calls(&[StorageFull]), (Err(_), 1)));
+        let (result, made) = calls(&[Interrupted; 1000]);
+        assert_eq!(result.unwrap_err().kind(), Interrupted);
+        assert_eq!(made, MAX_TRIES as usize);
+    }
 }

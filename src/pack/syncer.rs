@@ -55,9 +55,7 @@ impl Syncer {
         let shared = Arc::new(Shared {
             sink,
             state: Mutex::new(State {
-                written: durable,
                 synced: durable,
-                wanted: durable,
                 ..State::default()
             }),
             work: Condvar::new(),
@@ -256,6 +254,14 @@ mod tests {
         fn size(&self) -> io::Result<u64> {
             unreachable!("a syncer only syncs")
         }
+
+        fn allocated(&self) -> io::Result<u64> {
+            unreachable!("a syncer only syncs")
+        }
+
+        fn free(&self) -> Option<u64> {
+            unreachable!("a syncer only syncs")
+        }
     }
 
     /// Two append and wait, one punches and waits, on a disk one of whose syncs may fail.
@@ -312,6 +318,30 @@ mod tests {
     #[test]
     fn who_is_told_that_it_is_durable_can_rely_on_it() {
         explore(|| work(0));
+    }
+
+    /// One waits for a sync, another asks for one and goes away: before it, during it, or behind it.
+    #[test]
+    fn what_was_asked_for_is_synced_though_nobody_waits() {
+        explore(|| {
+            let disk = Arc::new(Disk::default());
+            let sink: Arc<dyn Sink> = Arc::<Disk>::clone(&disk);
+            let syncer = Arc::new(Syncer::start(sink, 0).unwrap());
+            disk.written.store(1, Ordering::SeqCst);
+            syncer.written(1);
+            let waits = {
+                let syncer = Arc::clone(&syncer);
+                thread::spawn(move || syncer.wait(1).unwrap())
+            };
+            disk.written.store(2, Ordering::SeqCst);
+            syncer.written(2);
+            syncer.kick();
+            waits.join().unwrap();
+            while syncer.synced() < 2 {
+                thread::yield_now();
+            }
+            assert_eq!(disk.durable.load(Ordering::SeqCst), 2);
+        });
     }
 
     #[test]

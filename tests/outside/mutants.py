@@ -1,27 +1,31 @@
 #!/usr/bin/env python3
 """Mutants of whole parts of the program, in the time of one build.
 
-cargo-mutants says what to change; but a build and the tests for each change would take days for all of
-`store`. Here all changes go into one copy of the source, each behind a switch that the environment turns:
-that is built once. Each test is run once by itself, to know which changes it reaches; then each change is
-turned on and the tests that reach it are run, the quickest first, until one fails.
+cargo-mutants says what to change; but a build and the tests for each change would take days for all of `store`. Here
+all changes go into one copy of the source, each behind a switch that the environment turns: that is built once. Each
+test is run once by itself, to know which changes it reaches; then each change is turned on and the tests that reach
+it are run, quick ones and those that found others in the same file first, until one fails.
 
     python3 tests/outside/mutants.py src/format src/pack
     python3 tests/outside/mutants.py --seconds 120 --names target/mutants/missed.txt src/format src/pack
+    git diff main > target/change.diff; python3 tests/outside/mutants.py --in-diff target/change.diff
 
-What cannot be compiled behind a switch (in a `const fn`, of another type) is counted, and left to cargo-mutants.
-Outcomes go to target/mutants/outcomes.tsv, and the names of those that no test finds to missed.txt there.
+Fails if a change is found by no test, and is not in survivors.txt beside this file with the reason why none can. What
+cannot be compiled behind a switch (in a `const fn`, of another type) is counted, and left to cargo-mutants. Outcomes
+go to target/mutants/outcomes.tsv, and the names of those that no test finds to missed.txt there.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import ctypes
 import json
 import os
 import pathlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,223 +34,51 @@ import time
 import typing
 
 from common import ROOT, environment
+from switches import MODULE, ON, Source
 
 PLACE = ROOT / "target" / "mutants"
 TREE = PLACE / "tree"
-SWITCH = "crate::switch::on"
-SUITES = ["lib", "fuzz", "schedules", "store"]
+SURVIVORS = pathlib.Path(__file__).with_name("survivors.txt")
+SUITES = ["lib", "fuzz", "schedules", "store", "http"]
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 # Crates that are compiled from files with switches.
 CRATES = ["src/lib.rs", "tests/schedules/main.rs"]
-COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
-# Where a call is not allowed.
-CONSTANT = {"const_item", "static_item", "const_block", "enum_variant", "array_type", "type_arguments"}
-MODULE = """
-#[doc(hidden)]
-#[allow(missing_docs, clippy::all)]
-pub mod switch {
-    use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    static CHOSEN: LazyLock<usize> = LazyLock::new(|| match std::env::var("MUTANT") {
-        Ok(number) => number.parse().unwrap(),
-        Err(_) => usize::MAX,
-    });
-    static REACHED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("MUTANTS_REACHED").ok());
-    static SEEN: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
-
-    pub fn on(number: usize) -> bool {
-        if let Some(path) = &*REACHED && !SEEN[number].swap(true, Ordering::Relaxed) {
-            use std::io::Write;
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-            file.write_all(format!("{number}\\n").as_bytes()).unwrap();
-        }
-        *CHOSEN == number
-    }
-}
-"""
 
 
-def listed(folders):
+def listed(asked):
     """What cargo-mutants would change."""
-    command = ["cargo", "mutants", "--no-config", "--list", "--json"]
-    for folder in folders:
+    command = ["cargo", "mutants", "--list", "--json"]
+    for folder in asked.folders:
         command += ["--file", folder if folder.endswith(".rs") else f"{folder}/**"]
-    return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    if asked.in_diff:
+        command += ["--in-diff", asked.in_diff]
+    run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return json.loads(run.stdout or b"[]")
 
 
-class Source:
-    """A file of which parts are put behind switches."""
-
-    def __init__(self, path, parser):
-        self.path, self.text = path, (ROOT / path).read_bytes()
-        self.starts = [0]
-        for line in self.text.splitlines(keepends=True):
-            self.starts.append(self.starts[-1] + len(line))
-        self.by_start = collections.defaultdict(list)
-        self.alternatives = collections.defaultdict(list)
-        self.inside = set()
-        self.root = parser.parse(self.text).root_node
-        pending = [self.root]
-        while pending:
-            node = pending.pop()
-            self.by_start[node.start_byte].append(node)
-            pending += node.children
-
-    def offset(self, place):
-        """The byte at a line and a column, both from 1."""
-        start, end = self.starts[place["line"] - 1], self.starts[place["line"]]
-        return start + len(self.text[start:end].decode()[: place["column"] - 1].encode())
-
-    def add(self, number, mutant):
-        """Takes a change in; false if it cannot be behind a switch."""
-        start, end = self.offset(mutant["span"]["start"]), self.offset(mutant["span"]["end"])
-        node = self.node(mutant["genre"], start, end)
-        if node is None or constant(node):
-            return False
-        self.alternatives[node.id].append((number, mutant["replacement"]))
-        while node and node.id not in self.inside:
-            self.inside.add(node.id)
-            node = node.parent
-        return True
-
-    def node(self, genre, start, end):
-        """What has to be written otherwise for a change."""
-        for node in self.by_start[start]:
-            parent = node.parent
-            if genre == "BinaryOperator" and node.end_byte == end and parent:
-                if parent.type in ("binary_expression", "compound_assignment_expr"):
-                    return parent
-            elif genre == "UnaryOperator" and node.type == "unary_expression":
-                return node
-            elif genre == "MatchArm" and node.type == "match_arm":
-                return node
-            elif genre == "MatchArmGuard" and parent and parent.type == "match_pattern":
-                if parent.child_by_field_name("condition") == node:
-                    return node
-            elif genre == "StructField" and node.type.endswith("field_initializer"):
-                return node
-            elif genre == "FnValue":
-                while node and node.type != "function_item":
-                    node = node.parent
-                body = node and node.child_by_field_name("body")
-                if body and body.start_byte < start and end < body.end_byte:
-                    return body
-        return None
-
-    def rendered(self, node):
-        """The text of a node, with its switches."""
-        if node.id not in self.inside:
-            return self.text[node.start_byte : node.end_byte].decode()
-        found = self.alternatives.get(node.id)
-        return self.switched(node, found) if found else self.plain(node)
-
-    def plain(self, node, first=0):
-        """The text of a node from a child of it on, with the switches inside only."""
-        text, at = "", node.children[first].start_byte if node.children else node.start_byte
-        for child in node.children[first:]:
-            text += self.text[at : child.start_byte].decode() + self.rendered(child)
-            at = child.end_byte
-        return text + self.text[at : node.end_byte].decode()
-
-    def switched(self, node, found):
-        """The text of a node that is changed itself. What a switch adds has a line of its own, where it is found again
-        when it does not compile."""
-        numbers = [number for number, _ in found]
-        on = " || ".join(f"{SWITCH}({number})" for number in numbers)
-        if node.type == "block":
-            returns = "".join(f"\nif {SWITCH}({number}) {{ return {text}; }}" for number, text in found)
-            return "{" + returns + "\n" + self.plain(node, 1)
-        if node.type == "match_arm":
-            return self.arm(node, on)
-        parent = node.parent
-        if parent.type == "match_pattern" and parent.child_by_field_name("condition") == node:
-            text = self.plain(node)
-            for number, value in found:
-                text = f"\n({SWITCH}({number}) || {text})" if value == "true" else f"\n(!{SWITCH}({number}) && {text})"
-            return text
-        if node.type == "unary_expression":
-            operator, operand = node.children
-            mark = operator.type
-            return f"({{ let __a = {self.rendered(operand)};\nif {on} {{ __a }}\nelse {{ {mark}__a }} }})"
-        if node.type.endswith("field_initializer"):
-            return self.field(node, on)
-        left, operator, right = (node.child_by_field_name(name) for name in ("left", "operator", "right"))
-        mark = operator.type
-        if mark in ("&&", "||"):
-            short, long = ("!__a", "__a") if mark == "&&" else ("__a", "!__a")
-            return (
-                f"({{ let __a: bool = {self.rendered(left)};\nif (if {on} {{ {short} }} else {{ {long} }})"
-                f" {{ {self.rendered(right)} }} else {{ __a }} }})"
-            )
-        if node.type == "compound_assignment_expr":
-            target = self.text[left.start_byte : left.end_byte].decode()
-            lines = "".join(f"\nif {SWITCH}({number}) {{ {target} {text} __r }} else" for number, text in found)
-            return f"{{ let __r = {self.rendered(right)};{lines}\n{{ {target} {mark} __r }} }}"
-        by, of = ("&", "*") if mark in COMPARISONS else ("", "")
-        lines = "".join(f"\nif {SWITCH}({number}) {{ {of}__a {text} {of}__b }} else" for number, text in found)
-        return (
-            f"(match ({by}({self.rendered(left)}), {by}({self.rendered(right)})) {{ (__a, __b) => {lines}"
-            f"\n{{ {of}__a {mark} {of}__b }} }})"
-        )
-
-    def arm(self, node, on):
-        """A match arm that can be left out."""
-        pattern = node.child_by_field_name("pattern")
-        condition = pattern.child_by_field_name("condition")
-        end = condition.start_byte if condition else pattern.end_byte
-        head = self.text[node.start_byte : end].decode()
-        guard = f" && ({self.rendered(condition)})" if condition else ""
-        rest = self.text[pattern.end_byte : node.children[node.children.index(pattern) + 1].start_byte].decode()
-        tail = "".join(self.text[a.end_byte : b.start_byte].decode() + self.rendered(b)
-                       for a, b in zip(node.children[1:], node.children[2:]))
-        opening = "" if condition else " if "
-        arrow = node.children[node.children.index(pattern) + 1]
-        return f"{head}{opening}\n!({on}){guard}\n{rest}{self.rendered(arrow)}{tail}"
-
-    def field(self, node, on):
-        """A field of a struct expression that can be left to the base of it."""
-        base = next(child for child in node.parent.children if child.type == "base_field_initializer")
-        whole = node.parent.parent.child_by_field_name("name")
-        kind, name = (self.text[n.start_byte : n.end_byte].decode() for n in (whole, node.children[0]))
-        value = node.child_by_field_name("value")
-        rest = self.text[base.children[1].start_byte : base.end_byte].decode()
-        other = f"{rest}.{name}" if rest.isidentifier() else f"{{ let __base: {kind} = {rest}; __base.{name} }}"
-        return f"{name}:\nif {on} {{ {other} }}\nelse {{ {self.rendered(value) if value else name} }}"
+def surroundings(**more):
+    """The environment of what runs in the copy."""
+    return {**os.environ, "CARGO_TARGET_DIR": str(PLACE / "build"), "CARGO_MANIFEST_DIR": str(TREE), **more}
 
 
-def constant(node):
-    """Whether a node is where no function may be called."""
-    while node:
-        if node.type in CONSTANT:
-            return True
-        if node.type == "function_item":
-            return any(child.type == "function_modifiers" and b"const" in child.text for child in node.children)
-        node = node.parent
-    return False
+def output(command):
+    """What a command says that runs in the copy."""
+    return subprocess.run(command, cwd=TREE, env=surroundings(), check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
-def written(mutants, dropped):
-    """Writes the copy of the source with all changes but those dropped; which of them are in it."""
-    import tree_sitter
-    import tree_sitter_rust
-
-    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
-    sources, kept = {}, set()
-    for number, mutant in enumerate(mutants):
-        path = mutant["file"]
-        if path not in sources:
-            sources[path] = Source(path, parser)
-        if number not in dropped and sources[path].add(number, mutant):
-            kept.add(number)
-    for path, source in sources.items():
-        start = source.text[: source.root.start_byte].decode()
-        (TREE / path).write_text(start + source.rendered(source.root))
-    return kept
+def cargo(*arguments):
+    """Runs cargo in the copy, and gives what it says of errors and programs."""
+    command = ["cargo", *arguments, "--locked", "--message-format=json"]
+    run = subprocess.run(command, cwd=TREE, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith(b"{")]
+    return run.returncode, lines, run.stderr.decode()
 
 
 def copied(count):
-    """Makes the copy of the source, with the switch in it."""
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    """Makes the copy of the source, with as many switches in it."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     shutil.rmtree(TREE, ignore_errors=True)
     for name in files.decode().rstrip("\0").split("\0"):
         (TREE / name).parent.mkdir(parents=True, exist_ok=True)
@@ -259,17 +91,22 @@ def copied(count):
         path.write_text(path.read_text() + MODULE.replace("COUNT", str(count)))
 
 
-def cargo(*arguments):
-    """Runs cargo in the copy, and gives what it says of errors and programs."""
-    command = ["cargo", *arguments, "--locked", "--message-format=json"]
-    run = subprocess.run(command, cwd=TREE, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith(b"{")]
-    return run.returncode, lines, run.stderr.decode()
+def written(mutants, dropped):
+    """Writes the files with all changes but those dropped; which of them are in it."""
+    import tree_sitter
+    import tree_sitter_rust
 
-
-def surroundings(**more):
-    """The environment of what runs in the copy."""
-    return {**os.environ, "CARGO_TARGET_DIR": str(PLACE / "build"), "CARGO_MANIFEST_DIR": str(TREE), **more}
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
+    sources, kept = {}, set()
+    for number, mutant in enumerate(mutants):
+        path = mutant["file"]
+        if path not in sources:
+            sources[path] = Source((ROOT / path).read_bytes(), parser)
+        if number not in dropped and sources[path].add(number, mutant):
+            kept.add(number)
+    for path, source in sources.items():
+        (TREE / path).write_text(source.written() + (MODULE.replace("COUNT", "0") if path in CRATES else ""))
+    return kept
 
 
 def at_fault(message, kept):
@@ -280,9 +117,9 @@ def at_fault(message, kept):
         if not path.is_file():
             continue
         lines = path.read_text().splitlines()
-        for around in range(0, 12):
+        for around in range(12):
             text = "\n".join(lines[max(0, span["line_start"] - 1 - around) : span["line_end"] + around])
-            near = {int(number) for number in re.findall(re.escape(SWITCH) + r"\((\d+)\)", text)} & kept
+            near = {int(number) for number in re.findall(re.escape(ON) + r"\((\d+)\)", text)} & kept
             if near:
                 found |= near
                 break
@@ -296,11 +133,11 @@ def compiled(mutants):
     while True:
         kept = written(mutants, dropped)
         code, lines, told = cargo("check", "--lib")
-        errors = [line["message"] for line in lines if line["reason"] == "compiler-message"]
-        errors = [message for message in errors if message["level"] == "error" and message["spans"]]
         if code == 0:
             return kept
-        bad = set().union(*(at_fault(message, kept) for message in errors)) if errors else set()
+        errors = [line["message"] for line in lines if line["reason"] == "compiler-message"]
+        errors = [message for message in errors if message["level"] == "error" and message["spans"]]
+        bad = set().union(*(at_fault(message, kept) for message in errors))
         print(f"{len(errors)} errors: {len(bad)} changes are left out", flush=True)
         if not bad:
             sys.exit(told + "\n".join(message["rendered"] for message in errors))
@@ -314,18 +151,28 @@ class Program(typing.NamedTuple):
     files: str
 
 
+class Test(typing.NamedTuple):
+    """One of them: the quickest is the first of all."""
+
+    seconds: float
+    program: Program
+    name: str
+    reached: frozenset
+
+
 def limited():
-    """Before a program with a change in it starts: it may ask for all there is."""
+    """Before a program with a change in it starts: it may ask for all there is, and never end."""
     os.setsid()
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_DATA, (6 << 30, 6 << 30))
     resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 30, 16 << 30))
 
 
-def ran(program, tests, seconds, **more):
+def ran(program, names, seconds, **more):
     """Runs tests of a program: "" if they pass, else the first that fails or "time"."""
     with tempfile.TemporaryDirectory(prefix="mutants-", dir=program.files, ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
-            [program.binary, "--exact", "--test-threads=1", *tests],
+            [program.binary, "--exact", "--test-threads=1", *names],
             cwd=TREE,
             env=surroundings(TMPDIR=folder, RUST_BACKTRACE="0", **more),
             stdin=subprocess.DEVNULL,
@@ -340,7 +187,7 @@ def ran(program, tests, seconds, **more):
         finally:
             # With all that a test has started.
             try:
-                os.killpg(process.pid, 9)
+                os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             process.wait()
@@ -350,103 +197,134 @@ def ran(program, tests, seconds, **more):
     return failed.group(1) if failed else f"ends with {process.returncode}"
 
 
-def reaches(binary, test):
-    """Which changes a test reaches, how many seconds it takes, and where it passes: in memory, where syncs take no
-    time, or else on the disk."""
-    for program in (Program(binary, "/dev/shm"), Program(binary, "/tmp")):
+def measured(binary, name):
+    """A test, with what it reaches and where it passes: in memory, where syncs take no time, or else on the disk."""
+    for program in (Program(binary, "/dev/shm"), Program(binary, tempfile.gettempdir())):
         with tempfile.NamedTemporaryFile(prefix="mutants-") as reached:
             begun = time.monotonic()
-            if not ran(program, [test], 600, MUTANTS_REACHED=reached.name):
-                took = time.monotonic() - begun
-                numbers = pathlib.Path(reached.name).read_text().split()
-                return took, program, test, {int(number) for number in numbers}
-    sys.exit(f"fails without a change: {test}")
+            if not ran(program, [name], 600, MUTANTS_REACHED=reached.name):
+                numbers = map(int, pathlib.Path(reached.name).read_text().split())
+                return Test(time.monotonic() - begun, program, name, frozenset(numbers))
+    sys.exit(f"fails without a change: {name}")
 
 
-def tests(pool, suites):
-    """All tests, with what they reach, the quickest first."""
+def known(pool, suites):
+    """All tests that reach a change, the quickest first."""
     which = [part for suite in suites for part in (["--lib"] if suite == "lib" else ["--test", suite])]
     code, lines, told = cargo("test", "--no-run", *which)
     if code:
         sys.exit(told)
     found = []
     for line in lines:
-        if line["reason"] != "compiler-artifact" or not line["executable"] or not line["profile"]["test"]:
+        if line["reason"] == "compiler-artifact" and line["executable"] and line["profile"]["test"]:
+            names = [line["executable"], "--list", "--format", "terse"]
+            ignored = set(output([*names, "--ignored"]).splitlines())
+            for test in output(names).splitlines():
+                if test.endswith(": test") and test not in ignored:
+                    found.append(pool.submit(measured, line["executable"], test.removesuffix(": test")))
+    return sorted(test for test in (future.result() for future in found) if test.reached)
+
+
+def tried(number, tests, finders, seconds):
+    """Turns a change on, and runs tests that reach it for so long, the likeliest to fail in a second first: how many
+    were run, of how many, and what failed."""
+    reaching = [test for test in tests if number in test.reached]
+    # Each process runs more of them than the one before.
+    groups, limit, spent, left, runs = [[]], 0.3, 0.0, seconds, 0
+    for test in sorted(reaching, key=lambda test: test.seconds / (finders[test.name] + 0.05)):
+        if left < test.seconds and runs:
             continue
-        binary = line["executable"]
-        list_of = [binary, "--list", "--format", "terse"]
-        names = subprocess.run(list_of, cwd=TREE, env=surroundings(), check=True, stdout=subprocess.PIPE).stdout.decode()
-        left_out = subprocess.run([*list_of, "--ignored"], cwd=TREE, env=surroundings(), check=True, stdout=subprocess.PIPE).stdout.decode()
-        left_out = set(left_out.split())
-        for name in re.findall(r"^(\S+): test$", names, re.M):
-            if f"{name}:" not in left_out:
-                found.append(pool.submit(reaches, binary, name))
-    return sorted(test for test in (future.result() for future in found) if test[-1])
-
-
-def tried(number, known, seconds):
-    """Turns a change on: how many tests were run, and which found it."""
-    left, runs = seconds, 0
-    reaching = [(took, program, test) for took, program, test, reached in known if number in reached]
-    groups, limit, spent = [[]], 0.3, 0.0
-    for took, program, test in reaching:
-        if left < took and runs:
-            break
-        left, runs, spent = left - took, runs + 1, spent + took
+        left, runs, spent = left - test.seconds, runs + 1, spent + test.seconds
         if spent > limit:
-            groups, limit, spent = [*groups, []], limit * 4, took
-        groups[-1].append((took, program, test))
+            groups, limit, spent = [*groups, []], limit * 4, test.seconds
+        groups[-1].append(test)
     for group in groups:
-        for program in sorted({program for _, program, _ in group}):
-            chosen = [(took, test) for took, of, test in group if of == program]
-            allowed = 10 + 5 * sum(took for took, _ in chosen)
-            failed = ran(program, [test for _, test in chosen], allowed, MUTANT=str(number))
+        for program in sorted({test.program for test in group}):
+            chosen = [test for test in group if test.program == program]
+            allowed = 10 + 5 * sum(test.seconds for test in chosen)
+            failed = ran(program, [test.name for test in chosen], allowed, MUTANT=str(number))
             if failed:
                 return runs, len(reaching), failed
     return runs, len(reaching), ""
 
 
+def without_place(name):
+    """A change by the name that it keeps when lines move."""
+    path, change = name.split(": ", 1)
+    return f"{path.split(':')[0]}: {change}"
+
+
+def named():
+    """How often each change may be found by no test."""
+    lines = SURVIVORS.read_text().splitlines()
+    return collections.Counter(line for line in lines if line and not line.startswith("#"))
+
+
+def told(mutants, outcomes):
+    """Prints totals and what survives without a reason; whether nothing does."""
+    total, missed = collections.Counter(), []
+    for number, outcome in sorted(outcomes.items()):
+        total["/".join(mutants[number]["file"].split("/")[:2]), outcome] += 1
+        if outcome in ("missed", "unreached"):
+            missed.append(mutants[number]["name"])
+    (PLACE / "missed.txt").write_text("".join(f"{name}\n" for name in missed))
+    for (folder, outcome), count in sorted(total.items()):
+        print(f"{folder:16} {outcome:10} {count}")
+    left, unnamed = named(), []
+    for name in missed:
+        left[without_place(name)] -= 1
+        if left[without_place(name)] < 0:
+            unnamed.append(name)
+    print(f"{len(missed)} survive, of which survivors.txt names {len(missed) - len(unnamed)}")
+    for name in unnamed:
+        print(f"FAILED: no test finds {name}")
+    return not unnamed
+
+
 def main():
     """Tries what is asked for."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("folders", nargs="+", help="files and folders of src")
-    asked.add_argument("--seconds", type=float, default=15, help="of tests a change, at most; the quickest are run (15)")
-    asked.add_argument("--jobs", type=int, default=os.cpu_count(), help="changes tried at once (one a core)")
-    asked.add_argument("--shard", default="0/1", help="K/N: each N-th change from the K-th on")
-    asked.add_argument("--suites", nargs="+", default=SUITES, help="the tests (lib fuzz schedules store; there are http and cli)")
+    asked.add_argument("folders", nargs="*", help="files and folders of src (all that .cargo/mutants.toml leaves)")
+    asked.add_argument("--in-diff", help="a file of differences; only changes in their lines are tried")
     asked.add_argument("--names", help="a file with the names of changes; only those are tried")
+    asked.add_argument("--shard", default="0/1", help="K/N: each N-th change from the K-th on")
+    asked.add_argument("--seconds", type=float, default=15, help="of tests a change, at most (15)")
+    asked.add_argument("--jobs", type=int, default=os.cpu_count(), help="changes tried at once (one a core)")
+    asked.add_argument("--suites", nargs="+", default=SUITES, help=f"the tests ({' '.join(SUITES)}; there is cli)")
     asked = asked.parse_args()
     tools = environment()
     if tools is None or not shutil.which("cargo-mutants"):
         sys.exit("SKIPPED: it takes cargo-mutants, and tree-sitter for Python")
     if pathlib.Path(sys.prefix) != tools.parent:
         os.execv(tools / "python", [tools / "python", *sys.argv])
-    mutants = listed(asked.folders)
+    mutants = listed(asked)
+    if not mutants:
+        return print("0 changes")
     kept = compiled(mutants)
     print(f"{len(mutants)} changes, of which {len(kept)} are behind switches", flush=True)
     nth, of = map(int, asked.shard.split("/"))
     names = set(pathlib.Path(asked.names).read_text().splitlines()) if asked.names else None
     chosen = [n for n in sorted(kept) if n % of == nth and (names is None or mutants[n]["name"] in names)]
     outcomes, lock = {}, threading.Lock()
+    # By file: how many changes a test has found.
+    finders = collections.defaultdict(collections.Counter)
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
-        known = tests(pool, asked.suites)
-        print(f"{len(known)} tests reach {len(set().union(*(reached for *_, reached in known)))} of them", flush=True)
+        tests = known(pool, asked.suites)
+        reached = frozenset().union(*(test.reached for test in tests))
+        print(f"{len(tests)} tests reach {len(reached)} of them", flush=True)
         with open(PLACE / "outcomes.tsv", "w", encoding="utf-8") as table:
 
             def one(number):
-                runs, reaching, found = tried(number, known, asked.seconds)
+                of_file = finders[mutants[number]["file"]]
+                runs, reaching, found = tried(number, tests, of_file, asked.seconds)
+                outcome = "time" if found == "time" else "found" if found else "missed" if reaching else "unreached"
                 with lock:
-                    outcomes[number] = "time" if found == "time" else "found" if found else "missed" if reaching else "unreached"
-                    print(outcomes[number], mutants[number]["name"], runs, reaching, found, sep="\t", file=table, flush=True)
+                    outcomes[number] = outcome
+                    of_file[found] += 1
+                    print(outcome, mutants[number]["name"], runs, reaching, found, sep="\t", file=table, flush=True)
 
             list(pool.map(one, chosen))
-    missed = [mutants[n]["name"] for n in chosen if outcomes[n] in ("missed", "unreached")]
-    (PLACE / "missed.txt").write_text("".join(f"{name}\n" for name in missed))
-    total = collections.Counter()
-    for number, outcome in outcomes.items():
-        total["/".join(mutants[number]["file"].split("/")[:2]), outcome] += 1
-    for (folder, outcome), count in sorted(total.items()):
-        print(f"{folder:16} {outcome:10} {count}")
+    sys.exit(not told(mutants, outcomes))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ mod index;
 mod index_pages;
 mod live;
 mod model;
+mod pack;
 mod packages;
 mod quota;
 mod readonly;

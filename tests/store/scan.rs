@@ -1,11 +1,11 @@
 //! The scan, on bytes alone: what is torn, what is corrupt, and that nothing makes it panic.
 
-use packhold::format::PackId;
 use packhold::format::commit::{self, Chain, CommitHead};
 use packhold::format::header::PackHeader;
 use packhold::format::record::{Frame, Kind};
 use packhold::format::scan::{self, Position, Record, ScanError, Survey};
 use packhold::format::segment::Entry;
+use packhold::format::{FormatError, PackId};
 use proptest::prelude::*;
 
 use crate::support::client::{PACK_ID, SMALL};
@@ -38,9 +38,13 @@ impl Log {
     }
 
     fn append(&mut self, kind: Kind, head: &[u8], payload: &[u8]) -> Frame {
+        self.append_one(kind, true, head, payload)
+    }
+
+    fn append_one(&mut self, kind: Kind, critical: bool, head: &[u8], payload: &[u8]) -> Frame {
         let frame = Frame {
             kind,
-            critical: true,
+            critical,
             offset: self.end(),
             seq: self.seq,
             body_bytes: (head.len() + payload.len()) as u64,
@@ -232,6 +236,44 @@ fn a_critical_record_of_an_unknown_kind_refuses_the_pack() {
     let view = Sim::of_image(log.bytes.clone());
     let found = scan::replay::<_, ScanError>(&view, &PACK_ID, 4096, log.end(), |_| Ok(()));
     assert!(matches!(found, Err(ScanError::Unsupported { .. })));
+}
+
+#[test]
+fn others_of_an_unknown_kind_are_skipped() {
+    let (mut log, _) = Log::three();
+    // The last is the shortest record that there can be, at the very end.
+    let skipped = [&b"?"[..], b""].map(|head| log.append_one(Kind::Other(77), false, head, &[]));
+    let view = Sim::of_image(log.bytes.clone());
+    let mut seen = Vec::new();
+    let from = skipped[0].offset;
+    let found = scan::replay::<_, ScanError>(&view, &PACK_ID, from, log.end(), |record| {
+        match record {
+            Record::Skipped(frame) => seen.push(frame),
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    });
+    assert_eq!(found.unwrap(), []);
+    assert_eq!(seen, skipped);
+}
+
+#[test]
+fn damage_of_a_record_is_named_by_its_kind() {
+    let mut log = Log::new();
+    let named = [
+        (Kind::Segment, "segment table"),
+        (Kind::Leaf, "leaf"),
+        (Kind::Root, "root"),
+        (Kind::Commit, "commit"),
+        (Kind::Snapshot, "snapshot"),
+        (Kind::Other(77), "record"),
+    ];
+    for (kind, name) in named {
+        let frame = log.append(kind, b"head", b"");
+        let view = Sim::of_image(flipped(&log.bytes, frame.body_offset()));
+        let found = scan::check_record(&view, &frame, |_, _, _, _, _| {}).unwrap();
+        assert_eq!(found, Err(FormatError::Checksum { what: name }));
+    }
 }
 
 fn look_at_everything(bytes: &[u8], pack_id: &PackId) {

@@ -379,3 +379,40 @@ fn record<V: View + ?Sized>(
         _ => Ok(Record::Skipped(*frame)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A view that has no more than it must.
+    struct Zeros(u64);
+
+    impl View for Zeros {
+        fn len(&self) -> u64 {
+            self.0
+        }
+
+        fn read(&self, _: u64, len: usize) -> io::Result<Bytes> {
+            Ok(vec![0; len].into())
+        }
+    }
+
+    #[test]
+    fn a_view_need_not_know_what_is_in_memory() {
+        assert!(Zeros(0).is_empty());
+        assert!(!Zeros(3).is_empty());
+        assert_eq!(Zeros(3).read_now(0, 3), None);
+        assert_eq!(Zeros(3).copy_now(0, 3), None);
+    }
+
+    #[test]
+    fn a_ruined_pack_does_not_fill_the_memory_with_its_damages() {
+        let mut list = Vec::new();
+        let error = FormatError::Truncated { what: "frame" };
+        for offset in 0..MAX_DAMAGES as u64 + 3 {
+            note(&mut list, offset, &error);
+        }
+        assert_eq!(list.len(), MAX_DAMAGES);
+        assert_eq!(list.last().unwrap().offset, MAX_DAMAGES as u64 - 1);
+    }
+}
