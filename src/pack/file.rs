@@ -407,4 +407,33 @@ mod tests {
         let error = open_locked(&path).unwrap_err().to_string();
         assert!(error.starts_with("reading"), "{error}");
     }
+
+    #[test]
+    fn a_new_pack_belongs_to_whom_the_old_one_did() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, new) = (dir.path().join("p"), dir.path().join("p.compacting"));
+        create_locked(&path, b"old").unwrap();
+        create_locked(&new, b"new").unwrap();
+        let (owner, group) = match rustix::process::geteuid().is_root() {
+            true => (Some(12_345), Some(23_456)),
+            // Nobody else can give files away.
+            false => (None, None),
+        };
+        std::os::unix::fs::chown(&path, owner, group).unwrap();
+        let old = std::fs::metadata(&path).unwrap();
+        replace(&new, &path).unwrap();
+        let now = std::fs::metadata(&path).unwrap();
+        assert_ne!(now.ino(), old.ino());
+        assert_eq!((now.uid(), now.gid()), (old.uid(), old.gid()));
+    }
+
+    #[test]
+    fn a_name_is_made_durable_in_the_folder_that_has_it() {
+        sync_parent(Path::new("in the folder that this runs in")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        sync_parent(&dir.path().join("p")).unwrap();
+        let error = sync_parent(&dir.path().join("none").join("p")).unwrap_err();
+        let name = dir.path().join("none").display().to_string();
+        assert!(error.to_string().contains(&name), "{error}");
+    }
 }

@@ -4,7 +4,7 @@
 cargo-mutants says what to change; but a build and the tests for each change would take days for all of `store`. Here
 all changes go into one copy of the source, each behind a switch that the environment turns: that is built once. Each
 test is run once by itself, to know which changes it reaches; then each change is turned on and the tests that reach
-it are run, quick ones and those that found others in the same file first, until one fails.
+it are run, quick and special ones and those that found others in the same file first, until one fails.
 
     python3 tests/outside/mutants.py src/format src/pack
     python3 tests/outside/mutants.py --seconds 120 --names target/mutants/missed.txt src/format src/pack
@@ -226,12 +226,13 @@ def known(pool, suites):
 
 
 def tried(number, tests, finders, seconds):
-    """Turns a change on, and runs tests that reach it for so long, the likeliest to fail in a second first: how many
-    were run, of how many, and what failed."""
+    """Turns a change on, and runs tests that reach it for so long, the likeliest to fail in a second first (those that
+    reach little else, and those that found others): how many were run, of how many, and what failed."""
     reaching = [test for test in tests if number in test.reached]
+    reaching.sort(key=lambda test: test.seconds * len(test.reached) / (finders[test.name] + 0.05))
     # Each process runs more of them than the one before.
     groups, limit, spent, left, runs = [[]], 0.3, 0.0, seconds, 0
-    for test in sorted(reaching, key=lambda test: test.seconds / (finders[test.name] + 0.05)):
+    for test in reaching:
         if left < test.seconds and runs:
             continue
         left, runs, spent = left - test.seconds, runs + 1, spent + test.seconds
@@ -294,7 +295,7 @@ def main():
     asked = asked.parse_args()
     tools = environment()
     if tools is None or not shutil.which("cargo-mutants"):
-        sys.exit("SKIPPED: it takes cargo-mutants, and tree-sitter for Python")
+        return print("SKIPPED: it takes cargo-mutants, and tree-sitter for Python")
     if pathlib.Path(sys.prefix) != tools.parent:
         os.execv(tools / "python", [tools / "python", *sys.argv])
     mutants = listed(asked)
