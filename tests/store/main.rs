@@ -32,6 +32,7 @@ mod pack;
 mod packages;
 mod quota;
 mod readonly;
+mod reads;
 mod scan;
 mod scrub;
 mod transfers;

@@ -263,4 +263,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_is_no_id_is_quoted_by_its_beginning() {
+        for dialect in [Dialect::Offset, Dialect::Sequence] {
+            let refused = UploadId::parse(&"\u{e9}".repeat(200), dialect);
+            let Err(DomainError::NoSession(said)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert_eq!(said, "\u{e9}".repeat(80));
+        }
+    }
 }
