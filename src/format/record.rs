@@ -92,6 +92,13 @@ impl Frame {
         self.offset.saturating_add(FRAME_BYTES as u64)
     }
 
+    /// Offset of the first byte behind the head; in a segment, of its first payload.
+    #[must_use]
+    pub fn payload_offset(&self) -> u64 {
+        self.body_offset()
+            .saturating_add(u64::from(self.head_bytes))
+    }
+
     /// Offset of the next record: the end of the body, rounded up to [`ALIGN`].
     #[must_use]
     pub fn next_offset(&self) -> u64 {
@@ -215,6 +222,7 @@ mod tests {
         let frame = sample();
         assert_eq!(Frame::decode(&frame.encode(&ID), &ID, 4096).unwrap(), frame);
         assert_eq!(frame.body_offset(), 4168);
+        assert_eq!(frame.payload_offset(), 4216);
         assert_eq!(frame.next_offset(), 4272, "4168 + 101, rounded up to 8");
     }
 

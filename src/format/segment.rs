@@ -114,13 +114,20 @@ pub fn decode_table(table: &[u8], body_bytes: u64) -> Result<Vec<Entry>, FormatE
     Ok(entries)
 }
 
+/// Whether an entry at `own`, behind the start of the table, is one of the segment `frame`.
+#[must_use]
+pub fn has_entry(frame: &record::Frame, own: u64) -> bool {
+    let end = own.saturating_add(ENTRY_BYTES as u64);
+    frame.kind == record::Kind::Segment && end <= frame.payload_offset()
+}
+
 /// The payload ranges `(offset, entry offset, entry)` of a segment whose frame lies at `frame`.
 pub fn layout(
     frame: &record::Frame,
     entries: Vec<Entry>,
 ) -> impl Iterator<Item = (u64, u64, Entry)> {
     let table = frame.body_offset();
-    let mut payload = table.saturating_add(u64::from(frame.head_bytes));
+    let mut payload = frame.payload_offset();
     let mut own = table;
     entries.into_iter().map(move |entry| {
         let place = (payload, own, entry);
@@ -191,5 +198,26 @@ mod tests {
     fn an_entry_leads_to_its_table() {
         assert_eq!(entry(2, 5).table_offset(1096), Some(1000));
         assert_eq!(entry(9, 5).table_offset(100), None);
+    }
+
+    #[test]
+    fn an_entry_is_in_the_table_of_a_segment() {
+        let mut frame = record::Frame {
+            kind: record::Kind::Segment,
+            critical: true,
+            offset: 4096,
+            seq: 0,
+            body_bytes: 200,
+            head_bytes: 96,
+            digest: [0; 32],
+        };
+        let table = frame.body_offset();
+        assert!(has_entry(&frame, table));
+        assert!(has_entry(&frame, table + 48));
+        assert!(!has_entry(&frame, table + 49));
+        assert!(!has_entry(&frame, table + 96), "a payload");
+        assert!(!has_entry(&frame, u64::MAX));
+        frame.kind = record::Kind::Commit;
+        assert!(!has_entry(&frame, table));
     }
 }

@@ -107,4 +107,15 @@ mod tests {
             assert_eq!(budget.used_bytes(), 0);
         });
     }
+
+    #[test]
+    fn it_is_tight_when_more_than_three_quarters_are_spent() {
+        once(|| {
+            let budget = Budget::new(80);
+            let _most = budget.grant(60).unwrap();
+            assert!(!budget.is_tight());
+            let _more = budget.grant(1).unwrap();
+            assert!(budget.is_tight());
+        });
+    }
 }

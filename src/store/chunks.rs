@@ -9,8 +9,8 @@ use super::StoreError;
 use super::core::Core;
 use super::gc::Pins;
 use crate::format::manifest::Piece;
-use crate::format::record::{FRAME_BYTES, Frame, Kind};
-use crate::format::segment::{ENTRY_BYTES, Entry};
+use crate::format::record::{FRAME_BYTES, Frame};
+use crate::format::segment::{self, ENTRY_BYTES, Entry};
 use crate::format::{Sha256, codec};
 use crate::index::{Reader, Rows, prefix};
 use crate::metrics;
@@ -37,10 +37,16 @@ impl Checked {
         }
     }
 
-    fn renew(&mut self) {
-        if self.since.elapsed() > SCRUB_PERIOD || self.noted > MAX_CHECKED {
+    /// Whether the payload at `offset` was found sound, not too long before `now`.
+    fn has(&mut self, offset: u64, now: Instant) -> bool {
+        if now.duration_since(self.since) > SCRUB_PERIOD || self.noted > MAX_CHECKED {
             *self = Self::new();
         }
+        self.offsets.contains(offset)
+    }
+
+    fn note(&mut self, offset: u64) {
+        self.noted += u64::from(self.offsets.insert(offset));
     }
 }
 
@@ -102,8 +108,7 @@ impl Core {
         let before = FRAME_BYTES + usize::from(entry.index) * ENTRY_BYTES;
         let bytes = view.read(start, before).ok()?;
         let frame = Frame::decode(&bytes, &self.pack.header().pack_id, start).ok()?;
-        let inside = own + ENTRY_BYTES as u64 <= table + u64::from(frame.head_bytes);
-        if frame.kind != Kind::Segment || !inside {
+        if !segment::has_entry(&frame, own) {
             return None;
         }
         let skipped: u64 = bytes[FRAME_BYTES..]
@@ -111,24 +116,19 @@ impl Core {
             .filter_map(|e| Entry::decode(e).ok())
             .map(|e| u64::from(e.stored_len))
             .sum();
-        Some((table + u64::from(frame.head_bytes) + skipped, entry))
+        Some((frame.payload_offset() + skipped, entry))
     }
 
     /// Whether the payload of `piece` fits its CRC, as checked now or within the scrub period.
     pub(super) fn is_sound(&self, piece: &Piece) -> bool {
-        {
-            let mut checked = self.checked.lock();
-            checked.renew();
-            if checked.offsets.contains(piece.pack_offset) {
-                return true;
-            }
+        if self.checked.lock().has(piece.pack_offset, Instant::now()) {
+            return true;
         }
-        if self.read_piece(piece).is_none() {
-            return false;
+        let is_sound = self.read_piece(piece).is_some();
+        if is_sound {
+            self.checked.lock().note(piece.pack_offset);
         }
-        let mut checked = self.checked.lock();
-        checked.noted += u64::from(checked.offsets.insert(piece.pack_offset));
-        true
+        is_sound
     }
 
     /// The payload of `piece`, if it can be read and fits its CRC.
@@ -182,4 +182,36 @@ pub(super) fn is_freed(reader: &Reader, own: u64, entry: &Entry) -> Result<bool,
     let table = entry.table_offset(own).unwrap_or(own);
     let freed = reader.freed(table.saturating_sub(FRAME_BYTES as u64))?;
     Ok(freed.is_some_and(|freed| freed.has(usize::from(entry.index))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_counts_as_sound_for_a_while() {
+        let mut checked = Checked::new();
+        let begun = checked.since;
+        assert!(!checked.has(5, begun));
+        checked.note(5);
+        assert!(checked.has(5, begun) && !checked.has(6, begun));
+        assert!(checked.has(5, begun + SCRUB_PERIOD));
+        let later = begun + SCRUB_PERIOD + Duration::from_nanos(1);
+        assert!(!checked.has(5, later), "it is to be checked again");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut checked = Checked::new();
+        let now = checked.since;
+        for offset in [5, 6, 6, 7] {
+            checked.note(offset);
+        }
+        assert_eq!(checked.noted, 3);
+        checked.noted = MAX_CHECKED;
+        assert!(checked.has(5, now));
+        checked.note(8);
+        assert!(!checked.has(5, now));
+        assert_eq!(checked.noted, 0);
+    }
 }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use packhold::digest::sha256;
+use packhold::domain::DomainError;
 use packhold::format::Sha256;
+use packhold::format::meta::{Mutation, Relocated};
 use packhold::format::record::Kind;
 use packhold::store::StoreError;
 
@@ -179,4 +181,37 @@ fn what_was_fetched_is_reclaimed_with_the_file() {
     bad.client.assert_clean();
     let stats = bad.client.store.stats().expect("stats");
     assert_eq!(stats.reclaimable_bytes, 0);
+}
+
+// What was found over a damaged segment table may be a copy of something else. That is told by its
+// checksum: it is as long as what it would stand for, and sound.
+#[test]
+fn another_chunk_is_no_copy_of_a_damaged_one() {
+    let live = Live::new();
+    let (own, other) = (noise(11, 200), noise(12, 200));
+    live.client.put("/own", &own);
+    live.client.put("/other", &other);
+    let pack = std::fs::read(live.pack()).expect("the pack");
+    let at = |bytes: &[u8]| {
+        let found = pack.windows(bytes.len()).position(|window| window == bytes);
+        found.expect("one chunk of a segment") as u64
+    };
+    live.flip_at(at(&own) + 100);
+    let relocated = |crc32| Relocated {
+        from: at(&own),
+        to: at(&other),
+        stored_len: 200,
+        crc32,
+        codec: 0,
+    };
+    let client = &live.client;
+    for crc32 in [crc32fast::hash(&other), crc32fast::hash(&own)] {
+        client.commit(vec![Mutation::Relocated(relocated(crc32))]);
+        let refused = client.try_get("/own");
+        assert!(
+            matches!(refused, Err(DomainError::Store(StoreError::Damaged { .. }))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(client.get("/other"), Some(other));
 }

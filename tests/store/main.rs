@@ -6,6 +6,7 @@ mod support;
 mod backups;
 mod basics;
 mod blocks;
+mod checkpoints;
 mod compact;
 mod compact_damage;
 mod compact_files;

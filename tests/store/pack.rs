@@ -6,7 +6,7 @@ use packhold::format::header::PackHeader;
 use packhold::format::meta::{Mutation, UserDelete};
 use packhold::format::record::Kind;
 use packhold::format::scan;
-use packhold::pack::{Pack, PackError};
+use packhold::pack::{Medium, Pack, PackError};
 
 use crate::support::client::{PACK_ID, SMALL};
 use crate::support::sim::{Call, Failure, Sim};
@@ -149,4 +149,41 @@ fn room_for_deleting_is_not_room_for_more() {
     assert_eq!(pack.free(), Some(RESERVE_BYTES + 100));
     assert!(!pack.lacks_room(100));
     assert!(pack.lacks_room(101));
+}
+
+#[test]
+fn a_torn_tail_is_cut_from_the_file() {
+    let sim = new();
+    let pack = opened(&sim);
+    let tail = pack.append_commit(&[], 1, false).unwrap();
+    pack.sync(&tail).unwrap();
+    append(&pack, 800);
+    drop(pack);
+    assert_eq!(sim.image().len() as u64, tail.position.offset + 800);
+    let pack = opened(&sim);
+    assert_eq!(pack.end(), tail.position.offset);
+    assert_eq!(sim.image().len() as u64, tail.position.offset);
+}
+
+#[test]
+fn blocks_are_promised_an_eighth_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let header = PackHeader::new(PACK_ID, 1, SMALL);
+    let medium = Medium::create_file(&dir.path().join("p"), &header).unwrap();
+    let survey = scan::survey(&*medium.source, &PACK_ID, medium.start().unwrap(), |_| {}).unwrap();
+    let pack = Pack::open(medium, header, &survey, false).unwrap().pack;
+    let mib = MIB as u64;
+    for i in 0..48 {
+        append(&pack, MIB);
+        let ahead = pack.allocated().unwrap() - pack.end();
+        assert!(ahead >= RESERVE_BYTES, "{i}: {ahead}");
+        assert!(
+            ahead <= RESERVE_BYTES + (pack.end() / 8).max(mib) + mib,
+            "{i}: {ahead}"
+        );
+        if pack.end() > 32 * mib && ahead > RESERVE_BYTES + 3 * mib {
+            return;
+        }
+    }
+    panic!("it never was an eighth");
 }

@@ -104,3 +104,26 @@ fn windows_that_are_in_memory_are_read_at_once() {
     }
     assert!(read == file[7..2_999_000]);
 }
+
+#[test]
+fn what_lies_together_is_read_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = open(&dir.path().join("s"));
+    client.put("/f", &noise(6, 200_000));
+    let mut reader = client.store.read(&blob(&client, "/f"), 0..200_000);
+    assert_eq!(reader.next_window().unwrap().len(), 1);
+    assert_eq!(reader.remaining(), 0);
+}
+
+#[test]
+fn little_is_copied_and_much_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = open(&dir.path().join("s"));
+    client.put("/f", &noise(7, 200_000));
+    let (blob, generation) = (blob(&client, "/f"), generation(&client));
+    let read = |len| client.store.read_now(&blob, 0..len, generation).unwrap();
+    let (small, again) = (read(100), read(100));
+    assert_ne!(small.as_ptr(), again.as_ptr());
+    let (large, again) = (read(100_000), read(100_000));
+    assert_eq!(large.as_ptr(), again.as_ptr(), "bytes of the map");
+}
