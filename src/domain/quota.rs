@@ -253,7 +253,7 @@ impl Usage {
         }
         if state.repos.len() >= MAX_REPOS && !state.repos.contains_key(&root) {
             // All are measured again when they are needed.
-            state.floor = state.latest;
+            state.floor = state.floor.max(state.latest);
             state.repos.clear();
         }
         if at > state.floor {
@@ -359,3 +359,6 @@ fn size_at(rows: &dyn Rows, address: &Address, now_ms: u64) -> Result<u64, Domai
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 
 use bytes::{Buf, BufMut};
 
-use super::{FormatError, PackId, Sha256, seeded_crc};
+use super::{FormatError, PackId, Sha256, codec, seeded_crc};
 
 /// Length of a full page in bytes; only the last page of a list may be shorter.
 pub const PAGE_BYTES: usize = 4096;
@@ -58,6 +58,15 @@ pub struct Piece {
     pub codec: u8,
     /// 0: a chunk. Others are reserved.
     pub kind: u8,
+}
+
+impl Piece {
+    /// Whether it can stand for so many bytes of a content.
+    #[must_use]
+    pub fn is_of(&self, bytes: u64) -> bool {
+        let is_plain = self.codec != codec::RAW || self.stored_len == self.raw_len;
+        bytes == u64::from(self.raw_len) && self.kind == 0 && is_plain
+    }
 }
 
 impl Entry for Piece {
@@ -415,5 +424,25 @@ mod tests {
                 "manifest page is invalid: its length is not that of its entries"
             );
         }
+    }
+
+    #[test]
+    fn a_piece_stands_for_as_many_bytes_as_it_has() {
+        let good = pieces(1)[0];
+        assert!(good.is_of(10));
+        assert!(!good.is_of(9) && !good.is_of(11));
+        let bad: [fn(&mut Piece); 3] = [|p| p.kind = 1, |p| p.stored_len = 9, |p| p.raw_len = 11];
+        for (number, change) in bad.into_iter().enumerate() {
+            let mut piece = good;
+            change(&mut piece);
+            assert!(!piece.is_of(10), "{number}");
+        }
+        // Of another codec, what is stored may have another length; whether it is known is asked elsewhere.
+        let other = Piece {
+            codec: 1,
+            stored_len: 3,
+            ..good
+        };
+        assert!(other.is_of(10) && !other.is_of(3));
     }
 }

@@ -116,3 +116,121 @@ impl StoreError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io() -> std::io::Error {
+        std::io::Error::other("no")
+    }
+
+    fn format() -> FormatError {
+        FormatError::Checksum { what: "frame" }
+    }
+
+    #[test]
+    fn what_is_missing_or_not_as_it_was_stored_is_damage() {
+        let bytes = PackError::Format {
+            offset: 5,
+            source: format(),
+        };
+        let damage = [
+            StoreError::damaged(5, &format()),
+            StoreError::Rollback { indexed: 2, end: 1 },
+            StoreError::OtherHistory { indexed: 2 },
+            StoreError::from(bytes),
+        ];
+        for error in damage {
+            assert!(error.is_damage(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_store_refuses_is_no_damage() {
+        let word = || "a word".to_owned();
+        let refusals = [
+            StoreError::Full,
+            StoreError::Refused(word()),
+            StoreError::InDoubt(word()),
+            StoreError::Replaced,
+            StoreError::WrongBytes(word()),
+            StoreError::Missing("nowhere".into()),
+            StoreError::BeforeHistory,
+            StoreError::BrokenOff(word()),
+            StoreError::Closed,
+            StoreError::System(word()),
+        ];
+        for error in refusals {
+            assert!(!error.is_damage(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_no_damage() {
+        let offset = 5;
+        let failures = [
+            PackError::Poisoned("why".to_owned()),
+            PackError::ReadOnly("why"),
+            PackError::Locked {
+                path: "nowhere".into(),
+                holder: "somebody".to_owned(),
+            },
+            PackError::Io {
+                action: "reading",
+                offset,
+                source: io(),
+            },
+            PackError::File {
+                action: "opening",
+                path: "nowhere".into(),
+                source: io(),
+            },
+        ];
+        for error in failures.map(StoreError::from) {
+            assert!(!error.is_damage(), "{error:?}");
+        }
+        let scans = [
+            ScanError::Read {
+                offset,
+                source: io(),
+            },
+            ScanError::Unsupported {
+                offset,
+                source: format(),
+            },
+        ];
+        for error in scans.map(StoreError::from) {
+            assert!(!error.is_damage(), "{error:?}");
+        }
+    }
+
+    // The index can be had anew: nothing that was stored is lost with it.
+    #[test]
+    fn a_damaged_index_is_no_damage() {
+        let failures = [
+            IndexError::Damaged { table: "meta" },
+            IndexError::Panicked,
+            IndexError::Format(format()),
+        ];
+        for error in failures.map(StoreError::from) {
+            assert!(!error.is_damage(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_and_another_pack_have_one_shape() {
+        let full = PackError::Full {
+            offset: 5,
+            bytes: 7,
+        };
+        assert!(matches!(StoreError::from(full), StoreError::Full));
+        let replaced = StoreError::from(PackError::Replaced);
+        assert!(matches!(replaced, StoreError::Replaced));
+        let other = StoreError::from(PackError::ReadOnly("why"));
+        assert!(matches!(
+            other,
+            StoreError::Pack(PackError::ReadOnly("why"))
+        ));
+    }
+}

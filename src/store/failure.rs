@@ -73,3 +73,101 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> PackError {
+        PackError::Full {
+            offset: 5,
+            bytes: 7,
+        }
+    }
+
+    fn index() -> IndexError {
+        IndexError::Damaged { table: "meta" }
+    }
+
+    fn io() -> PackError {
+        PackError::Io {
+            action: "writing",
+            offset: 5,
+            source: std::io::Error::other("no"),
+        }
+    }
+
+    fn poisoned() -> PackError {
+        PackError::Poisoned("why".to_owned())
+    }
+
+    // Only then are those changes tried again that free space.
+    #[test]
+    fn a_group_is_full_when_its_commit_found_no_room() {
+        assert!(GroupError::from(full()).is_full());
+        let others = [
+            GroupError::Refused(full()),
+            GroupError::Refused(PackError::ReadOnly("why")),
+            GroupError::Pack(io()),
+            GroupError::Pack(PackError::Replaced),
+            GroupError::Before(index()),
+            GroupError::After(index()),
+            GroupError::Closed,
+        ];
+        for error in others {
+            assert!(!error.is_full(), "{error:?}");
+        }
+    }
+
+    /// What each change of a group is told, and whether the index is to be replaced.
+    fn told(error: GroupError) -> (StoreError, bool) {
+        let failure = Failure::of(error);
+        (failure.error(), matches!(failure, Failure::Index(..)))
+    }
+
+    #[test]
+    fn a_group_of_which_nothing_was_written_is_refused() {
+        for (error, replaces) in [
+            (GroupError::Refused(poisoned()), false),
+            (GroupError::Refused(full()), false),
+            (GroupError::Closed, false),
+            (GroupError::Before(index()), true),
+        ] {
+            let text = error.to_string();
+            let (told, is_index) = told(error);
+            assert_eq!(is_index, replaces, "{told:?}");
+            let is_refused = matches!(&told, StoreError::Refused(why) if *why == text);
+            assert!(is_refused, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_may_have_been_written_is_in_doubt() {
+        for (error, replaces) in [
+            (GroupError::Pack(io()), false),
+            (GroupError::Pack(poisoned()), false),
+            (GroupError::Pack(PackError::ReadOnly("why")), false),
+            (GroupError::After(index()), true),
+        ] {
+            let text = error.to_string();
+            let (told, is_index) = told(error);
+            assert_eq!(is_index, replaces, "{told:?}");
+            let is_in_doubt = matches!(&told, StoreError::InDoubt(why) if *why == text);
+            assert!(is_in_doubt, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_and_another_pack_are_told_as_such() {
+        let full = told(GroupError::Pack(full()));
+        assert!(matches!(full, (StoreError::Full, false)), "{full:?}");
+        for error in [
+            GroupError::Pack(PackError::Replaced),
+            GroupError::Refused(PackError::Replaced),
+        ] {
+            let replaced = told(error);
+            let is_told = matches!(replaced, (StoreError::Replaced, false));
+            assert!(is_told, "{replaced:?}");
+        }
+    }
+}

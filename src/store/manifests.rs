@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::StoreError;
 use super::core::Core;
-use crate::format::codec;
 use crate::format::manifest::{Child, Entry, Page, Piece, decode_page, page_count, page_range};
 use crate::format::meta::ManifestRef;
 use crate::format::record::FRAME_BYTES;
@@ -211,9 +210,7 @@ impl Pieces {
         let (_, start) = self.leaf.as_ref()?;
         let (_, page) = self.page.as_ref()?;
         let (_, piece_start, piece) = page.find(at.checked_sub(*start)?)?;
-        let len = piece.end - piece_start;
-        let plain = piece.codec != codec::RAW || piece.stored_len == piece.raw_len;
-        let fits = len == u64::from(piece.raw_len) && piece.kind == 0 && plain;
+        let fits = piece.is_of(piece.end - piece_start);
         fits.then_some((start + piece_start, piece))
     }
 

@@ -127,3 +127,79 @@ impl Core {
         Ok(frame.offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(fill: u8, len: usize) -> (Sha256, Bytes) {
+        let bytes = vec![fill; len];
+        (crate::digest::sha256(&bytes), bytes.into())
+    }
+
+    #[test]
+    fn a_draft_knows_its_chunks_but_not_those_that_it_carries() {
+        let mut draft = Draft::default();
+        let (first, bytes) = chunk(1, 10);
+        assert_eq!(draft.find(&first), None);
+        assert_eq!(draft.push(first, bytes.clone()), 0);
+        let (second, more) = chunk(2, 10);
+        assert_eq!(draft.push(second, more), 1);
+        assert_eq!(
+            (draft.find(&first), draft.find(&second)),
+            (Some(0), Some(1))
+        );
+        let mut other = Draft::default();
+        other.carry(draft.entries[1], bytes);
+        assert_eq!(other.find(&second), None);
+        assert_eq!((other.entries[0].index, other.bytes), (0, 10));
+    }
+
+    #[test]
+    fn a_draft_is_full_by_its_bytes_or_its_entries() {
+        let (sha256, bytes) = chunk(1, SMALL_BYTES - 1);
+        let (_, one) = chunk(2, 1);
+        for carried in [false, true] {
+            let mut draft = Draft::default();
+            let entry = Entry {
+                sha256,
+                raw_len: 1,
+                stored_len: 1,
+                crc32: 1,
+                index: 0,
+                codec: codec::RAW,
+            };
+            let take = |draft: &mut Draft, bytes: &Bytes| match carried {
+                true => draft.carry(entry, bytes.clone()),
+                false => drop(draft.push(sha256, bytes.clone())),
+            };
+            take(&mut draft, &bytes);
+            assert!(draft.is_small() && !draft.is_full());
+            take(&mut draft, &one);
+            assert!(!draft.is_small());
+            for _ in 0..3 {
+                assert!(!draft.is_full());
+                take(&mut draft, &bytes);
+                take(&mut draft, &one);
+            }
+            assert_eq!(draft.bytes, SEGMENT_BYTES);
+            assert!(draft.is_full());
+            let mut draft = Draft::default();
+            for _ in 0..MAX_ENTRIES {
+                assert!(!draft.is_full());
+                take(&mut draft, &one);
+            }
+            assert!(draft.is_full());
+        }
+    }
+
+    #[test]
+    fn what_is_kept_does_not_pin_what_it_is_a_slice_of() {
+        let mut draft = Draft::default();
+        let (sha256, batch) = chunk(1, 1000);
+        draft.push(sha256, batch.slice(10..20));
+        draft.unpin();
+        assert_eq!(draft.payloads[0], batch.slice(10..20));
+        assert_ne!(draft.payloads[0].as_ptr(), batch[10..].as_ptr());
+    }
+}

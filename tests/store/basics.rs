@@ -4,11 +4,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use packhold::digest::{Hasher, Wanted};
-use packhold::domain::{Declared, DomainError};
+use packhold::domain::{Declared, DomainError, Upload};
 use packhold::format::header::Chunking;
+use packhold::format::meta::Dialect;
 use packhold::store::{Access, Options, Store, StoreError};
 
-use crate::support::client::{Client, Clock, options, upload};
+use crate::support::client::{Client, Clock, fields, new_sim, open, options, upload};
 use crate::support::noise::{Noise, noise};
 
 fn open_with(path: &Path, options: Options) -> Client {
@@ -370,4 +371,63 @@ fn expired_files_are_gone_and_can_be_replaced() {
     client.send(upload, b"again", 100).unwrap();
     assert_eq!(client.get("/f").unwrap(), b"again");
     client.assert_clean();
+}
+
+#[test]
+fn stats_are_of_what_is_there() {
+    let (sim, clock) = (new_sim(), Clock::at(1_000));
+    let client = open(&sim, &clock);
+    let stats = |client: &Client| client.store.stats().unwrap();
+    let nothing = stats(&client);
+    assert_eq!((nothing.files, nothing.packages, nothing.blobs), (0, 0, 0));
+    // Each of one chunk, but for what is in the block.
+    client.put("/one", &noise(1, 200));
+    client.put("/two", &noise(2, 210));
+    client.put("/same", &noise(2, 210));
+    client.add(fields("three", "1"), &noise(3, 220));
+    client.add(fields("three", "2"), &noise(2, 210));
+    let expiring = Upload {
+        expires_days: 1,
+        ..upload("/expiring")
+    };
+    client.send(expiring, &noise(4, 230), 230).unwrap();
+    let found = stats(&client);
+    assert_eq!((found.files, found.packages, found.blobs), (4, 2, 4));
+    assert_eq!(found.logical_bytes, 200 + 2 * 210 + 220 + 210 + 230);
+    assert_eq!(
+        (found.chunks, found.stored_bytes),
+        (4, 200 + 210 + 220 + 230)
+    );
+    assert_eq!(found.reclaimable_bytes, 0);
+    clock.advance(25 * 3_600_000);
+    let found = stats(&client);
+    assert_eq!((found.files, found.packages, found.blobs), (3, 2, 3));
+    assert_eq!(found.reclaimable_bytes, 230);
+    let id = client.start_blocks("/blocks", Dialect::Offset).unwrap();
+    client.put_block("/blocks", &id, 0, &noise(5, 240)).unwrap();
+    let found = stats(&client);
+    assert_eq!(found.reclaimable_bytes, 230, "blocks are needed");
+    client.delete("/one");
+    let found = stats(&client);
+    assert_eq!(found.reclaimable_bytes, 230 + 200);
+    assert_eq!(
+        found.dedup_ratio,
+        found.logical_bytes as f64 / found.stored_bytes as f64
+    );
+}
+
+#[test]
+fn whoever_opened_a_store_for_reading_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let client = open_small(&path);
+    assert!(!client.store.is_for_reading());
+    client.put("/f", b"one");
+    client.store.close();
+    drop(client);
+    let reading = Options {
+        access: Access::ReadOnly,
+        ..options(&Clock::at(1))
+    };
+    assert!(open_with(&path, reading).store.is_for_reading());
 }

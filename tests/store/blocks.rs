@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use packhold::domain::blocks::UploadId;
 use packhold::domain::{DomainError, Stored};
 use packhold::format::meta::{Block, Dialect};
+use packhold::index::Rows;
 use packhold::store::StoreError;
 
 use crate::support::client::{Client, Clock, new_sim, open, try_open};
@@ -193,5 +194,40 @@ fn a_full_disk_refuses_blocks_and_keeps_those_that_are_there() {
     }
     complete(&client, &id).expect("a file");
     assert_eq!(client.get(FILE).as_ref(), Some(&bytes));
+    client.assert_clean();
+}
+
+// The digests go with the blocks as they come: at the end nothing has to be read again.
+#[test]
+fn blocks_in_order_are_digested_as_they_come() {
+    for dialect in [Dialect::Offset, Dialect::Sequence] {
+        let client = open(&new_sim(), &Clock::at(1_000));
+        let id = client.start_blocks(FILE, dialect).unwrap();
+        let (mut bytes, mut covered) = (0, Vec::new());
+        for number in 1..=4 {
+            let key = match dialect {
+                Dialect::Offset => bytes,
+                Dialect::Sequence => number,
+            };
+            client
+                .put_block(FILE, &id, key, &noise(number, 5_000))
+                .unwrap();
+            bytes += 5_000;
+            let session = client.store.rows().unwrap().session(id.session_id());
+            let prefix = session.unwrap().unwrap().prefix;
+            covered.push((prefix.blocks, prefix.bytes));
+        }
+        assert_eq!(covered, [(1, 5_000), (2, 10_000), (3, 15_000), (4, 20_000)]);
+    }
+}
+
+// Blocks are asked for so many at a time.
+#[test]
+fn a_file_of_more_blocks_than_a_page_has() {
+    let client = open(&new_sim(), &Clock::at(1_000));
+    let bytes = noise(32, 2_100);
+    let stored = client.put_in_blocks(FILE, &bytes, 2).unwrap();
+    assert_eq!(stored.file.blob.size, 2_100);
+    assert!(client.get(FILE) == Some(bytes));
     client.assert_clean();
 }

@@ -2,6 +2,7 @@
 
 use packhold::format::commit::{self, Chain, CommitHead};
 use packhold::format::header::PackHeader;
+use packhold::format::meta::{Mutation, UserDelete};
 use packhold::format::record::{Frame, Kind};
 use packhold::format::scan::{self, Position, Record, ScanError, Survey};
 use packhold::format::segment::Entry;
@@ -79,6 +80,10 @@ impl Log {
     }
 
     fn commit(&mut self, durable_upto: u64) -> Frame {
+        self.commit_of(durable_upto, &[])
+    }
+
+    fn commit_of(&mut self, durable_upto: u64, mutations: &[Mutation]) -> Frame {
         let head = CommitHead {
             durable_upto,
             time_ms: 5,
@@ -86,7 +91,7 @@ impl Log {
             mutations: 0,
             chain: [0; 32],
         };
-        let (body, value) = commit::encode(&head, &[], &self.chain);
+        let (body, value) = commit::encode(&head, mutations, &self.chain);
         let frame = self.append(Kind::Commit, &body, &[]);
         self.previous = frame.offset;
         self.chain = Chain::after(&value);
@@ -360,5 +365,38 @@ proptest! {
         log.bytes.extend(frame.encode(&PACK_ID));
         log.bytes.extend(&body);
         look_at_everything(&log.bytes, &PACK_ID);
+    }
+}
+
+#[test]
+fn the_last_commit_is_the_last_before_one_that_is_not_wanted() {
+    let (log, frames) = Log::three();
+    let view = Sim::of_image(log.bytes.clone());
+    let commits = [frames[1], frames[3], frames[5]];
+    let until = |unwanted: Option<Frame>| {
+        let wanted = |frame: &Frame, _: &CommitHead| Some(*frame) != unwanted;
+        let found = scan::last_commit(&view, &PACK_ID, wanted).unwrap();
+        found.map(|position| (position.commit, position.offset, position.seq))
+    };
+    let behind = |frame: Frame| Some((frame.offset, frame.next_offset(), frame.seq + 1));
+    assert_eq!(until(None), behind(commits[2]));
+    assert_eq!(until(Some(commits[2])), behind(commits[1]));
+    assert_eq!(until(Some(commits[1])), behind(commits[0]));
+    assert_eq!(until(Some(commits[0])), None);
+}
+
+#[test]
+fn a_place_is_sealed_behind_a_commit_that_changes_nothing() {
+    for (mutations, sealed) in [(0, true), (2, false)] {
+        let mut log = Log::new();
+        let gone = UserDelete {
+            name: "nobody".to_owned(),
+        };
+        let mutations = vec![Mutation::UserDelete(gone); mutations];
+        let frame = log.commit_of(0, &mutations);
+        let view = Sim::of_image(log.bytes.clone());
+        let found = scan::position_behind(&view, &PACK_ID, frame.offset).unwrap();
+        assert_eq!(found.sealed, sealed);
+        assert_eq!(found, survey(&log.bytes).end);
     }
 }

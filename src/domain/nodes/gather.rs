@@ -67,3 +67,61 @@ impl<T> Gather<T> {
         self.records
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::meta::{Node, NodeId, NodeKind};
+
+    /// A folder that takes so many bytes of a page, if its metadata are wanted.
+    fn found(path: &str, bytes: usize) -> Found {
+        let key = "k".to_owned();
+        let value = "v".repeat(bytes - RECORD_BYTES - path.len() - key.len());
+        Found {
+            parent: NodeId(1),
+            path: path.to_owned(),
+            node: Node {
+                id: NodeId(2),
+                kind: NodeKind::Folder,
+                created_by: String::new(),
+                created_ms: 0,
+                modified_by: String::new(),
+                modified_ms: 0,
+                expires_ms: None,
+                metadata: vec![(key, value)],
+            },
+        }
+    }
+
+    #[test]
+    fn a_page_has_so_many_bytes_and_not_one_more() {
+        let mut page = Gather::new(4, true);
+        for path in ["/a", "/b"] {
+            let taken = page.push(found(path, MAX_PAGE_BYTES / 2), |found| found.path);
+            taken.expect("it fits exactly");
+        }
+        let refused = page.push(found("/c", RECORD_BYTES + 3), |found| found.path);
+        let Err(DomainError::Invalid { what, why }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(what, "pageSize");
+        assert_eq!(
+            why,
+            "the first 2 records of this page take 33554432 bytes, which is all that a page may \
+             have"
+        );
+        assert_eq!(page.wanted(), 2);
+        assert_eq!(page.finish(), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn metadata_that_are_not_wanted_take_nothing() {
+        let mut page = Gather::new(2, false);
+        for path in ["/a", "/b"] {
+            let pairs = |found: Found| found.node.metadata.len();
+            let taken = page.push(found(path, MAX_PAGE_BYTES), pairs);
+            taken.expect("only its path counts");
+        }
+        assert_eq!(page.finish(), [0, 0]);
+    }
+}

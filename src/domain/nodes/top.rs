@@ -140,6 +140,66 @@ mod tests {
 
     use super::*;
 
+    /// A node that comes at this place, and takes so many bytes while it is kept.
+    fn entry(place: u64, bytes: usize) -> (Key, Spot) {
+        // Zeros that nobody writes take no memory of the system.
+        let zeros = vec![0; bytes - ENTRY_BYTES - "/f".len() - 2 * 32];
+        let text = String::from_utf8(zeros).expect("a text");
+        let parts = vec![
+            (Some(Value::Number(i128::from(place))), false),
+            (Some(Value::Text(text)), false),
+        ];
+        let spot = Spot {
+            repo: 0,
+            parent: NodeId(place),
+            path: "/f".to_owned(),
+        };
+        (Key { parts, place }, spot)
+    }
+
+    fn push(top: &mut Top, (key, spot): (Key, Spot)) -> Result<(), DomainError> {
+        top.push(key, spot)
+    }
+
+    fn places(top: Top) -> Vec<u64> {
+        let kept = top.finish();
+        kept.iter().map(|spot| spot.parent.0).collect()
+    }
+
+    #[test]
+    fn what_is_kept_takes_so_many_bytes_and_not_one_more() {
+        let half = MAX_BYTES / 2;
+        for (more, fits) in [(0, true), (1, false)] {
+            let mut top = Top::new(2);
+            push(&mut top, entry(1, half)).expect("half of it");
+            let second = push(&mut top, entry(2, half + more));
+            if fits {
+                second.expect("it fits exactly");
+                assert_eq!(places(top), [1, 2]);
+                continue;
+            }
+            let Err(DomainError::Invalid { what, why }) = second else {
+                panic!("{second:?}");
+            };
+            assert_eq!(what, "pageNumber");
+            assert_eq!(
+                why,
+                "sorting up to this page takes more than 134217728 bytes"
+            );
+            assert_eq!(places(top), [1]);
+        }
+    }
+
+    #[test]
+    fn what_falls_out_or_never_comes_in_takes_nothing() {
+        let mut top = Top::new(2);
+        // Each before those that are kept, and then some behind them.
+        for place in [5, 4, 3, 2, 1, 6, 7] {
+            push(&mut top, entry(place, MAX_BYTES / 2)).expect("two of them fit");
+        }
+        assert_eq!(places(top), [1, 2]);
+    }
+
     proptest! {
         #[test]
         fn the_top_is_the_beginning_of_all_sorted(

@@ -21,14 +21,6 @@ pub struct Found {
     pub node: Node,
 }
 
-impl Found {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
-    }
-}
-
 /// A folder on the way down.
 struct Level {
     folder: NodeId,

@@ -163,3 +163,37 @@ pub struct ProjectDelete {
     /// Its name.
     pub name: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_by_whom_and_when_it_was_made() {
+        let node = Node {
+            id: NodeId(1),
+            kind: NodeKind::File {
+                sha256: [7; 32],
+                size: 8,
+            },
+            created_by: "first".to_owned(),
+            created_ms: 10,
+            modified_by: "second".to_owned(),
+            modified_ms: 20,
+            expires_ms: Some(30),
+            metadata: vec![("key".to_owned(), "value".to_owned())],
+        };
+        let copy = node.copied(NodeId(2), "third", 40);
+        let expected = Node {
+            id: NodeId(2),
+            kind: node.kind,
+            created_by: "third".to_owned(),
+            created_ms: 40,
+            modified_by: "third".to_owned(),
+            modified_ms: 40,
+            expires_ms: Some(30),
+            metadata: vec![("key".to_owned(), "value".to_owned())],
+        };
+        assert_eq!(copy, expected);
+    }
+}

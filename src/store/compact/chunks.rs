@@ -317,4 +317,35 @@ mod tests {
             assert_eq!(moved.place(from, bytes), place, "{from}");
         }
     }
+
+    fn at(offset: u64, stored_len: u32) -> (u64, Entry) {
+        let entry = Entry {
+            sha256: [0; 32],
+            raw_len: stored_len,
+            stored_len,
+            crc32: 0,
+            index: 0,
+            codec: codec::RAW,
+        };
+        (offset, entry)
+    }
+
+    #[test]
+    fn what_lies_together_is_read_at_once_but_not_without_end() {
+        assert_eq!(run_len(&[]), 0);
+        assert_eq!(run_len(&[at(100, 10)]), 1);
+        assert_eq!(run_len(&[at(100, 10), at(110, 5), at(115, 5)]), 3);
+        assert_eq!(run_len(&[at(100, 10), at(111, 5), at(116, 5)]), 1);
+        assert_eq!(
+            run_len(&[at(100, 10), at(110, 5), at(200, 5), at(205, 5)]),
+            2
+        );
+        let half = u32::try_from(RUN_BYTES / 2).unwrap();
+        let chunks: Vec<_> = (0..9).map(|i| at(i * RUN_BYTES / 2, half)).collect();
+        assert_eq!(run_len(&chunks), 2, "as much as is read at once");
+        let less: Vec<_> = (0..9)
+            .map(|i| at(i * (RUN_BYTES / 2 - 1), half - 1))
+            .collect();
+        assert_eq!(run_len(&less), 3);
+    }
 }

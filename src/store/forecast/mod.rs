@@ -256,8 +256,8 @@ impl Setting {
         self.new_bytes[release] += u64::from(len) * weight;
         let max = u64::from(self.chunking.max_bytes).max(1);
         let bin = (u64::from(len) * BINS as u64).div_ceil(max).max(1) - 1;
-        let bin = usize::try_from(bin).unwrap_or(BINS - 1);
-        self.bins[bin.min(BINS - 1)] += weight;
+        let bin = usize::try_from(bin).unwrap_or(usize::MAX).min(BINS - 1);
+        self.bins[bin] += weight;
     }
 
     fn report(&self, bytes: u64) -> SettingForecast {

@@ -267,3 +267,30 @@ impl Run<'_> {
         self.report
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_clean_when_nothing_at_all_is_wrong() {
+        let mut clean = VerifyReport::default();
+        clean.judge();
+        assert!(clean.clean);
+        clean.damaged_chunks = 2;
+        clean.repaired_chunks = 2;
+        clean.judge();
+        assert!(clean.clean, "all was repaired");
+        let wrong: [fn(&mut VerifyReport); 3] = [
+            |report| report.index_errors.push("a row".to_owned()),
+            |report| report.damaged_places = 1,
+            |report| report.repaired_chunks = 1,
+        ];
+        for (number, change) in wrong.into_iter().enumerate() {
+            let mut report = clean.clone();
+            change(&mut report);
+            report.judge();
+            assert!(!report.clean, "{number}");
+        }
+    }
+}
