@@ -187,7 +187,9 @@ mod tests {
     #[test]
     fn a_table_has_so_many_entries_and_no_more() {
         for (count, allowed) in [(MAX_ENTRIES, true), (MAX_ENTRIES + 1, false)] {
-            let entries: Vec<_> = (0..count).map(|i| entry(i as u16, 1)).collect();
+            let entries: Vec<_> = (0..count)
+                .map(|i| entry(u16::try_from(i).unwrap(), 1))
+                .collect();
             let body_bytes = (count * (ENTRY_BYTES + 1)) as u64;
             let read = decode_table(&table(&entries), body_bytes);
             assert_eq!(read.is_ok(), allowed, "{count}");

@@ -10,6 +10,7 @@ use packhold::store::StoreError;
 
 use crate::support::client::{Client, Clock, new_sim, open};
 use crate::support::log::frames_of;
+use crate::support::sim::File;
 use crate::support::work::Scene;
 
 /// Changes nothing, and takes so many bytes of a commit.
@@ -34,7 +35,7 @@ fn nothing() -> Mutation {
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "never {what}");
+        assert!(begun.elapsed() < Duration::from_mins(1), "never {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -42,8 +43,8 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 /// Commits that a kill at this moment would leave to be replayed.
 fn left_to_replay(scene: &Scene) -> u64 {
     let copy = Scene {
-        pack: scene.pack.beside(Default::default(), scene.pack.pages()),
-        index: scene.index.beside(Default::default(), scene.index.pages()),
+        pack: scene.pack.beside(File::Pack, scene.pack.pages()),
+        index: scene.index.beside(File::Index, scene.index.pages()),
         ..Scene::new()
     };
     let client = copy.open().unwrap();
