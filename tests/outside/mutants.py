@@ -34,7 +34,7 @@ import time
 import typing
 
 from common import ROOT, environment
-from switches import MODULE, ON, Source
+from switches import ON, Source, module
 
 PLACE = ROOT / "target" / "mutants"
 TREE = PLACE / "tree"
@@ -44,6 +44,8 @@ LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 # Crates that are compiled from files with switches.
 CRATES = ["src/lib.rs", "tests/schedules/main.rs"]
+# One that has none: it only calls the library.
+OUTSIDE = "src/main.rs"
 
 
 def listed(asked):
@@ -88,7 +90,7 @@ def copied(count):
     manifest.write_text(re.sub(r"(?ms)^\[lints\..*?(?=^\[(?!lints)|\Z)", "", manifest.read_text()))
     for crate in CRATES:
         path = TREE / crate
-        path.write_text(path.read_text() + MODULE.replace("COUNT", str(count)))
+        path.write_text(path.read_text() + module(count))
 
 
 def written(mutants, dropped):
@@ -102,10 +104,10 @@ def written(mutants, dropped):
         path = mutant["file"]
         if path not in sources:
             sources[path] = Source((ROOT / path).read_bytes(), parser)
-        if number not in dropped and sources[path].add(number, mutant):
+        if path != OUTSIDE and number not in dropped and sources[path].add(number, mutant):
             kept.add(number)
     for path, source in sources.items():
-        (TREE / path).write_text(source.written() + (MODULE.replace("COUNT", "0") if path in CRATES else ""))
+        (TREE / path).write_text(source.written() + (module(len(mutants)) if path in CRATES else ""))
     return kept
 
 

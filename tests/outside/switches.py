@@ -6,7 +6,7 @@ ON = "crate::switch::on"
 COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 # Where no function may be called.
 CONSTANT = {"const_item", "static_item", "const_block", "enum_variant", "array_type", "type_arguments"}
-# What turns switches: the environment, once. `COUNT` is put in.
+# What turns switches: the environment, once.
 MODULE = """
 #[doc(hidden)]
 #[allow(missing_docs, clippy::all)]
@@ -31,6 +31,11 @@ pub mod switch {
     }
 }
 """
+
+
+def module(count):
+    """The text of the module that turns so many switches."""
+    return MODULE.replace("COUNT", str(count))
 
 
 class Source:
@@ -145,7 +150,7 @@ class Source:
                 f" {{ {self.rendered(right)} }} else {{ __a }} }})"
             )
         if node.type == "compound_assignment_expr":
-            target = self.text[left.start_byte : left.end_byte].decode()
+            target = self.rendered(left)
             lines = "".join(f"\nif {ON}({number}) {{ {target} {other} __r }} else" for number, other in changes)
             return f"{{ let __r = {self.rendered(right)};{lines}\n{{ {target} {mark} __r }} }}"
         by, of = ("&", "*") if mark in COMPARISONS else ("", "")

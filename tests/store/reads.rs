@@ -10,6 +10,11 @@ use packhold::store::{Generation, Store};
 use crate::support::client::{Client, Clock, address, options};
 use crate::support::noise::{Noise, noise};
 
+/// On a disk: where all files are in memory, the system does not say of one whether it is.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")
+}
+
 /// A store on a real file: what is in memory is asked of the system.
 fn open(path: &Path) -> Client {
     let store = Store::open(path, options(&Clock::at(1))).expect("it opens");
@@ -38,7 +43,7 @@ fn mixed(client: &Client) -> Vec<u8> {
 
 #[test]
 fn any_range_that_is_in_memory_is_read_at_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let client = open(&dir.path().join("s"));
     let file = mixed(&client);
     let (blob, generation) = (blob(&client, "/mixed"), generation(&client));
@@ -60,7 +65,7 @@ fn any_range_that_is_in_memory_is_read_at_once() {
 
 #[test]
 fn a_range_of_more_pieces_than_are_read_at_once_is_not_cut() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let client = open(&dir.path().join("s"));
     let file = noise(3, 4 << 20);
     client.put("/large", &file);
@@ -72,7 +77,7 @@ fn a_range_of_more_pieces_than_are_read_at_once_is_not_cut() {
 
 #[test]
 fn what_was_looked_up_before_a_change_is_not_read_at_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let client = open(&dir.path().join("s"));
     client.put("/f", b"one");
     let (blob, generation) = (blob(&client, "/f"), generation(&client));
@@ -84,7 +89,7 @@ fn what_was_looked_up_before_a_change_is_not_read_at_once() {
 
 #[test]
 fn windows_that_are_in_memory_are_read_at_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let client = open(&dir.path().join("s"));
     mixed(&client);
     let file = noise(5, 3_000_000);
@@ -107,7 +112,7 @@ fn windows_that_are_in_memory_are_read_at_once() {
 
 #[test]
 fn what_lies_together_is_read_as_one() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let client = open(&dir.path().join("s"));
     client.put("/f", &noise(6, 200_000));
     let mut reader = client.store.read(&blob(&client, "/f"), 0..200_000);
@@ -117,7 +122,7 @@ fn what_lies_together_is_read_as_one() {
 
 #[test]
 fn little_is_copied_and_much_is_not() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let client = open(&dir.path().join("s"));
     client.put("/f", &noise(7, 200_000));
     let (blob, generation) = (blob(&client, "/f"), generation(&client));

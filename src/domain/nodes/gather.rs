@@ -81,14 +81,8 @@ mod tests {
             parent: NodeId(1),
             path: path.to_owned(),
             node: Node {
-                id: NodeId(2),
-                kind: NodeKind::Folder,
-                created_by: String::new(),
-                created_ms: 0,
-                modified_by: String::new(),
-                modified_ms: 0,
-                expires_ms: None,
                 metadata: vec![(key, value)],
+                ..Node::bare(NodeId(2), NodeKind::Folder)
             },
         }
     }

@@ -84,19 +84,13 @@ fn file(root: NodeId, bytes: u64) -> Mutation {
     Mutation::NodePut(NodePut {
         parent: root,
         name: "f".to_owned(),
-        node: Node {
-            id: NodeId(root.0 + 10),
-            kind: NodeKind::File {
+        node: Node::bare(
+            NodeId(root.0 + 10),
+            NodeKind::File {
                 sha256: [0; 32],
                 size: bytes,
             },
-            created_by: String::new(),
-            created_ms: 0,
-            modified_by: String::new(),
-            modified_ms: 0,
-            expires_ms: None,
-            metadata: Vec::new(),
-        },
+        ),
     })
 }
 

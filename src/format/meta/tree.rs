@@ -78,6 +78,21 @@ pub struct Node {
 }
 
 impl Node {
+    /// One that nobody made, at no time, and that has nothing but its kind.
+    #[must_use]
+    pub fn bare(id: NodeId, kind: NodeKind) -> Self {
+        Self {
+            id,
+            kind,
+            created_by: String::new(),
+            created_ms: 0,
+            modified_by: String::new(),
+            modified_ms: 0,
+            expires_ms: None,
+            metadata: Vec::new(),
+        }
+    }
+
     /// A copy of it, made by somebody at some time: content, metadata and expiry stay.
     #[must_use]
     pub fn copied(&self, id: NodeId, by: &str, at_ms: u64) -> Self {

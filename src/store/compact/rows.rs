@@ -189,16 +189,7 @@ impl Copier {
 /// Puts a folder on the list of those whose nodes are still to be forgotten: it is made, and deleted.
 fn drop_folder(changes: &mut Changes<'_>, folder: NodeId) -> Result<(), StoreError> {
     let (parent, name) = (NodeId(0), String::new());
-    let node = Node {
-        id: folder,
-        kind: NodeKind::Folder,
-        created_by: String::new(),
-        created_ms: 0,
-        modified_by: String::new(),
-        modified_ms: 0,
-        expires_ms: None,
-        metadata: Vec::new(),
-    };
+    let node = Node::bare(folder, NodeKind::Folder);
     changes.push(Mutation::NodePut(NodePut {
         parent,
         name: name.clone(),

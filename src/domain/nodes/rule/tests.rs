@@ -12,19 +12,13 @@ fn text(text: &str) -> Value {
 fn ask(question: impl FnOnce(&Candidate<'_>)) {
     let index = Index::open(&Place::Memory, 1 << 20).expect("an index");
     let rows = index.reader().expect("rows");
-    let node = Node {
-        id: NodeId(2),
-        kind: NodeKind::File {
+    let node = Node::bare(
+        NodeId(2),
+        NodeKind::File {
             sha256: [0; 32],
             size: 7,
         },
-        created_by: String::new(),
-        created_ms: 0,
-        modified_by: String::new(),
-        modified_ms: 0,
-        expires_ms: None,
-        metadata: Vec::new(),
-    };
+    );
     question(&Candidate {
         rows: &rows,
         project: "p",
