@@ -75,6 +75,12 @@ pub(super) fn only_frees(mutation: &Mutation) -> bool {
     }
 }
 
+/// Whether mutations of these lengths in bytes are too much for one change, or one of them by itself.
+fn is_too_large(lengths: impl Iterator<Item = usize>) -> bool {
+    let (sum, longest) = lengths.fold((0, 0), |(sum, max), n| (sum + n, n.max(max)));
+    sum > MAX_CHANGE_BYTES || longest > MAX_MUTATION_BYTES
+}
+
 /// A change, whatever it gives and however it refuses itself.
 pub(super) trait Job: Send {
     /// Decides; no mutations when the change refuses itself. May be asked again, when the group
@@ -140,9 +146,7 @@ where
                 return Vec::new();
             }
         };
-        let lengths = mutations.iter().map(Mutation::encoded_len);
-        let (sum, longest) = lengths.fold((0, 0), |(sum, max), n| (sum + n, n.max(max)));
-        if sum > MAX_CHANGE_BYTES || longest > MAX_MUTATION_BYTES {
+        if is_too_large(mutations.iter().map(Mutation::encoded_len)) {
             self.decision = Decision::TooLarge;
             return Vec::new();
         }
@@ -185,6 +189,25 @@ impl Job for Punched {
     fn done(self: Box<Self>, result: Result<(), StoreError>) {
         if let Err(error) = result {
             tracing::debug!(%error, "punched holes are not noted, and will be punched again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_too_large_as_a_whole_or_for_one_of_its_mutations() {
+        let longest = MAX_MUTATION_BYTES;
+        let rest = MAX_CHANGE_BYTES - longest;
+        let fitting: [&[usize]; 4] = [&[], &[longest], &[longest, rest], &[1, rest - 1, longest]];
+        for lengths in fitting {
+            assert!(!is_too_large(lengths.iter().copied()), "{lengths:?}");
+        }
+        let too_large: [&[usize]; 3] = [&[longest + 1], &[1, longest + 1, 1], &[longest, rest, 1]];
+        for lengths in too_large {
+            assert!(is_too_large(lengths.iter().copied()), "{lengths:?}");
         }
     }
 }

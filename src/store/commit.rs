@@ -140,7 +140,6 @@ impl Work<Box<dyn Job>> for Worker {
     /// Goes on flushing chunk rows, seals, makes a checkpoint.
     fn idle(&mut self) {
         self.mend_index();
-        self.ensure_index();
         self.end_generation(self.core.options.rest);
         self.start_flushing();
         if self.flushing.is_some() {
@@ -157,7 +156,6 @@ impl Work<Box<dyn Job>> for Worker {
     /// Makes a group of changes: one commit and one sync, or a few if they are large.
     fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         self.mend_index();
-        self.ensure_index();
         self.end_generation(GENERATION_ROWS as u64);
         self.start_flushing();
         while !jobs.is_empty() {
@@ -420,13 +418,6 @@ impl Worker {
             }
         }
         self.since_checkpoint = 0;
-    }
-
-    /// Tries again to open an index that could not be replaced.
-    fn ensure_index(&mut self) {
-        if self.core.index.read().is_none() {
-            self.replace_index();
-        }
     }
 }
 

@@ -155,18 +155,20 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded() {
-        explore(|| {
-            let (sender, taken) = mpsc::channel();
-            let line = Line::new(Taken(Vec::new(), sender), Spawning);
-            for piece in 0..5 {
-                line.push(piece, 1);
-                // One may be at work, and one wait.
-                let begun = taken.try_iter().count();
-                let waiting = line.0.state.lock().waiting.len();
-                assert!(waiting <= 1, "{waiting} wait, {begun} were taken");
-            }
-            line.finish();
-        });
+        for ahead in 0..2 {
+            explore(move || {
+                let (sender, taken) = mpsc::channel();
+                let line = Line::new(Taken(Vec::new(), sender), Spawning);
+                for piece in 0..5 {
+                    line.push(piece, ahead);
+                    // One may be at work, and so many wait.
+                    let begun = taken.try_iter().count();
+                    let waiting = line.0.state.lock().waiting.len();
+                    assert!(waiting <= ahead, "{waiting} wait, {begun} were taken");
+                }
+                line.finish();
+            });
+        }
     }
 
     #[test]
@@ -179,6 +181,35 @@ mod tests {
             // Ends: the one at work lets go of the rest.
             let taken: Vec<u32> = taken.iter().collect();
             assert!((0..).zip(&taken).all(|(piece, taken)| piece == *taken));
+        });
+    }
+
+    /// Tells of each piece, and is at work on it until it is let go.
+    struct Held {
+        taken: mpsc::Sender<u32>,
+        go: mpsc::Receiver<()>,
+    }
+
+    impl Stage<u32> for Held {
+        fn take(&mut self, piece: u32) {
+            // Nobody listens any more when the test has failed.
+            let _heard = self.taken.send(piece);
+            // Who drops the other end lets go of all pieces.
+            let _let_go = self.go.recv();
+        }
+    }
+
+    #[test]
+    fn what_waits_when_the_line_is_dropped_is_never_taken() {
+        explore(|| {
+            let (sender, taken) = mpsc::channel();
+            let (let_go, go) = mpsc::channel();
+            let line = Line::new(Held { taken: sender, go }, Spawning);
+            (0..4).for_each(|piece| line.push(piece, 3));
+            assert_eq!(taken.recv(), Ok(0));
+            drop(line);
+            drop(let_go);
+            assert_eq!(taken.iter().count(), 0);
         });
     }
 }

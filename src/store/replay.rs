@@ -44,7 +44,6 @@ impl Core {
             |frame| {
                 records += 1;
                 match frame.kind {
-                    Kind::Segment => frame.offset >= from.chunks_upto,
                     Kind::Commit => (from.position.offset..end.offset).contains(&frame.offset),
                     _ => frame.critical,
                 }
@@ -114,6 +113,8 @@ struct Replay<'c> {
     sorter: Option<ChunkSorter>,
     batch: Option<Batch>,
     waiting: Vec<Mutation>,
+    /// Chunk rows gathered in memory before they go to the table.
+    generation_rows: usize,
 }
 
 impl<'c> Replay<'c> {
@@ -146,6 +147,7 @@ impl<'c> Replay<'c> {
             batch: sorter.is_some().then(|| index.begin()).transpose()?,
             sorter,
             waiting: Vec::new(),
+            generation_rows: GENERATION_ROWS,
         })
     }
 
@@ -181,7 +183,7 @@ impl<'c> Replay<'c> {
             // A crash may cut it: it waits for a commit, and the committer.
             return Ok(());
         }
-        recent.freeze(frame.next_offset(), GENERATION_ROWS);
+        recent.freeze(frame.next_offset(), self.generation_rows);
         let is_full = recent.frozen().is_some();
         drop(recent);
         match is_full {
@@ -283,14 +285,99 @@ impl<'c> Replay<'c> {
 
     fn load(&self, tables: &mut Tables<'_>, sorter: ChunkSorter) -> Result<(), IndexError> {
         let total = sorter.len();
-        let mut done = 0;
-        let rows = sorter.finish()?.inspect(|_| {
-            done += 1;
-            if done % PROGRESS_ROWS == 0 {
-                let [done, total] = [done, total].map(|rows| rows * CHUNK_ROW_BYTES);
+        let rows = sorter.finish()?.zip(1..).map(|(row, done)| {
+            if let Some([done, total]) = written_bytes(done, total) {
                 (self.core.options.progress)("writing the index of chunks", done, total);
             }
+            row
         });
         tables.load_chunks(rows)
+    }
+}
+
+/// The bytes of so many rows of so many, if these are to be told of.
+fn written_bytes(done: u64, total: u64) -> Option<[u64; 2]> {
+    let is_told = done.is_multiple_of(PROGRESS_ROWS);
+    is_told.then(|| [done, total].map(|rows| rows * CHUNK_ROW_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::index::Place;
+    use crate::store::{Options, Store};
+
+    #[test]
+    fn rows_are_told_of_in_bytes_and_now_and_then() {
+        let told = written_bytes(65_536, 100_000);
+        assert_eq!(told, Some([1_572_864, 2_400_000]));
+        let told = written_bytes(131_072, 131_072);
+        assert_eq!(told, Some([3_145_728; 2]));
+        for done in [1, 2, 24, 65_535, 65_537] {
+            assert_eq!(written_bytes(done, 100_000), None, "{done}");
+        }
+    }
+
+    /// A segment of so many chunks, with digests from `first` on.
+    fn of_chunks(offset: u64, first: u8, count: u8) -> (Frame, Vec<Entry>) {
+        let entry = |index: u8| Entry {
+            sha256: [first + index; 32],
+            raw_len: 1,
+            stored_len: 1,
+            crc32: 0,
+            index: index.into(),
+            codec: 0,
+        };
+        let frame = Frame {
+            kind: Kind::Segment,
+            critical: true,
+            offset,
+            seq: 0,
+            body_bytes: u64::from(count) * (segment::ENTRY_BYTES as u64 + 1),
+            head_bytes: u32::from(count) * 48,
+            digest: [0; 32],
+        };
+        (frame, (0..count).map(entry).collect())
+    }
+
+    // Without that, the memory would have to hold the rows of the whole log; and the table must not know
+    // chunks that a crash may cut off it.
+    #[test]
+    fn full_generations_go_to_the_table_but_no_chunk_behind_the_last_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            idle: Duration::from_hours(1),
+            ..Options::default()
+        };
+        let store = Store::open(&dir.path().join("p"), options).unwrap();
+        let core = &store.core;
+        let index = Index::open(&Place::Memory, 1 << 20).unwrap();
+        let batch = index.begin().unwrap();
+        batch.tables().put_chunks(&[([0; 16], 8)]).unwrap();
+        batch.commit(false).unwrap();
+        let start = Position::start(b"header");
+        let from = Checkpoint {
+            pack_id: core.pack.header().pack_id,
+            position: start,
+            chunks_upto: start.offset,
+        };
+        let end = Position {
+            offset: 8_000,
+            ..start
+        };
+        let mut replay = Replay::new(core, &index, &from, end).unwrap();
+        replay.generation_rows = 5;
+        let mut rows_behind = |(frame, entries): (Frame, Vec<Entry>)| {
+            replay.segment(&frame, entries).unwrap();
+            let rows = index.reader().unwrap().chunk_count().unwrap();
+            (core.recent.read().len(), rows)
+        };
+        assert_eq!(rows_behind(of_chunks(4_096, 1, 4)), (4, 1), "not full");
+        assert_eq!(rows_behind(of_chunks(6_000, 5, 4)), (0, 9), "full");
+        assert_eq!(rows_behind(of_chunks(8_000, 9, 6)), (6, 9), "not covered");
+        assert_eq!(rows_behind(of_chunks(9_000, 15, 6)), (12, 9), "nor this");
+        assert_eq!(index.checkpoint().unwrap().unwrap().chunks_upto, 6_272);
     }
 }

@@ -49,8 +49,8 @@ class Source:
             self.starts.append(self.starts[-1] + len(line))
         self.root = parser.parse(text).root_node
         self.by_start = collections.defaultdict(list)
-        # By the id of a node: its changes, and whether there is one in it.
-        self.changes, self.inside = collections.defaultdict(list), set()
+        # By the id of a node: its changes, those of what it is the condition for, and whether there is one in it.
+        self.changes, self.guards, self.inside = collections.defaultdict(list), collections.defaultdict(list), set()
         pending = [self.root]
         while pending:
             node = pending.pop()
@@ -62,7 +62,8 @@ class Source:
         node = self.target(mutant["genre"], *(self.offset(mutant["span"][end]) for end in ("start", "end")))
         if node is None or is_constant(node):
             return False
-        self.changes[node.id].append((number, mutant["replacement"]))
+        of = self.guards if mutant["genre"] == "MatchArmGuard" else self.changes
+        of[node.id].append((number, mutant["replacement"]))
         while node and node.id not in self.inside:
             self.inside.add(node.id)
             node = node.parent
@@ -109,7 +110,10 @@ class Source:
         if node.id not in self.inside:
             return self.text[node.start_byte : node.end_byte].decode()
         changes = self.changes.get(node.id)
-        return self.switched(node, changes) if changes else self.children(node)
+        text = self.switched(node, changes) if changes else self.children(node)
+        for number, value in self.guards.get(node.id, []):
+            text = f"\n({ON}({number}) || {text})" if value == "true" else f"\n(!{ON}({number}) && {text})"
+        return text
 
     def children(self, node, first=0):
         """The text of a node from a child of it on, with the switches inside only."""
@@ -127,11 +131,6 @@ class Source:
             return "{" + returns + "\n" + self.children(node, 1)
         if node.type == "match_arm":
             return self.arm(node, on)
-        if is_guard(node):
-            text = self.children(node)
-            for number, value in changes:
-                text = f"\n({ON}({number}) || {text})" if value == "true" else f"\n(!{ON}({number}) && {text})"
-            return text
         if node.type == "unary_expression":
             operator, operand = node.children
             return f"({{ let __a = {self.rendered(operand)};\nif {on} {{ __a }}\nelse {{ {operator.type}__a }} }})"

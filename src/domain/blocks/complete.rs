@@ -147,15 +147,13 @@ fn each_block(
     session: &Session,
     mut visit: impl FnMut(&Block) -> Result<(), DomainError>,
 ) -> Result<(), DomainError> {
-    let mut from = 0;
-    loop {
+    let mut next = Some(0);
+    while let Some(from) = next {
         let page = rows.blocks(&session.id, from, PAGE)?;
         page.iter().try_for_each(&mut visit)?;
-        match page.last().and_then(|last| last.key.checked_add(1)) {
-            Some(next) if page.len() == PAGE => from = next,
-            _ => return Ok(()),
-        }
+        next = page.last().and_then(|last| last.key.checked_add(1));
     }
+    Ok(())
 }
 
 /// Whether the blocks are exactly the file, of how many bytes; says where they are not.

@@ -26,10 +26,11 @@ impl Open {
             return false;
         };
         let count = open.get(user).copied().unwrap_or(0);
-        if count < limit {
+        let fits = count < limit;
+        if fits {
             open.insert(user.to_owned(), count + 1);
         }
-        count < limit
+        fits
     }
 
     /// Counts all sessions anew, and one more of a user. Reads all of them.

@@ -49,9 +49,8 @@ impl FreedRecord {
 
     /// Takes in what is freed of the same record later.
     pub fn merge(&mut self, later: &Self) {
-        if self.chunks.len() < later.chunks.len() {
-            self.chunks.resize(later.chunks.len(), 0);
-        }
+        let len = self.chunks.len().max(later.chunks.len());
+        self.chunks.resize(len, 0);
         for (ours, theirs) in self.chunks.iter_mut().zip(&later.chunks) {
             *ours |= theirs;
         }

@@ -341,11 +341,52 @@ mod tests {
             2
         );
         let half = u32::try_from(RUN_BYTES / 2).unwrap();
-        let chunks: Vec<_> = (0..9).map(|i| at(i * RUN_BYTES / 2, half)).collect();
-        assert_eq!(run_len(&chunks), 2, "as much as is read at once");
-        let less: Vec<_> = (0..9)
-            .map(|i| at(i * (RUN_BYTES / 2 - 1), half - 1))
-            .collect();
-        assert_eq!(run_len(&less), 3);
+        // Wherever in the pack they lie.
+        for start in [0, 100, 9 * RUN_BYTES] {
+            let chunks: Vec<_> = (0..9)
+                .map(|i| at(start + i * RUN_BYTES / 2, half))
+                .collect();
+            assert_eq!(run_len(&chunks), 2, "as much as is read at once");
+            let less: Vec<_> = (0..9)
+                .map(|i| at(start + i * (RUN_BYTES / 2 - 1), half - 1))
+                .collect();
+            assert_eq!(run_len(&less), 3);
+        }
+    }
+
+    #[test]
+    fn only_the_bytes_that_a_table_tells_of_fit() {
+        let bytes = Bytes::from_static(b"payload");
+        let own = Entry {
+            sha256: sha256(&bytes),
+            raw_len: 7,
+            stored_len: 7,
+            crc32: crc32fast::hash(&bytes),
+            index: 0,
+            codec: codec::RAW,
+        };
+        // Its digest is that of what it was coded from.
+        let coded = Entry {
+            sha256: [7; 32],
+            codec: 1,
+            ..own
+        };
+        for entry in [own, coded] {
+            assert!(fits(&entry, &bytes));
+            let longer = Entry {
+                stored_len: 8,
+                ..entry
+            };
+            let other = Entry {
+                crc32: !entry.crc32,
+                ..entry
+            };
+            assert!(!fits(&longer, &bytes) && !fits(&other, &bytes));
+        }
+        let other = Entry {
+            sha256: [7; 32],
+            ..own
+        };
+        assert!(!fits(&other, &bytes));
     }
 }

@@ -440,6 +440,21 @@ fn a_full_table_is_bounded_and_about_right() {
     assert!(near(shared[0][1], 300_000), "{shared:?}");
     assert_eq!(shared[0][1], shared[1][0]);
     assert_eq!(shared[2], [0, 0, 0]);
+    // What a release has is its own, or the other's as well.
+    let alone = |release: usize| shared[release][release] - shared[0][1];
+    assert_eq!(table.own(3), [alone(0), alone(1), 0]);
+}
+
+/// However alike all digests begin: there are no more bits that could be looked at.
+#[test]
+fn a_table_that_cannot_be_halved_any_more_takes_in_what_comes() {
+    let mut table = Table::with_room(1);
+    for last in 1..=3 {
+        let mut digest = [0; 32];
+        digest[15] = last;
+        table.is_new(&digest, 10, 0);
+    }
+    assert_eq!((table.weight(), table.len()), (1 << 63, 3));
 }
 
 /// However many releases there are, the list of them and the comparison stay small.

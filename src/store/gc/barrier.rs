@@ -73,3 +73,37 @@ impl Drop for Raised<'_> {
         *self.0.0.lock() = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::meta::{Node, NodeId, NodeKind, NodePut};
+    use crate::index::{Index, Place};
+
+    #[test]
+    fn what_changes_refer_to_is_known_as_long_as_the_barrier_is_up() {
+        let index = Index::open(&Place::Memory, 1 << 20).unwrap();
+        let barrier = Barrier::default();
+        let change = |sha256: Sha256| {
+            let kind = NodeKind::File { sha256, size: 1 };
+            let put = Mutation::NodePut(NodePut {
+                parent: NodeId(1),
+                name: "f".to_owned(),
+                node: Node::bare(NodeId(2), kind),
+            });
+            let batch = index.begin().unwrap();
+            let mut tables = batch.tables();
+            barrier.watch(&mut tables);
+            tables.apply(&put).unwrap();
+            barrier.note(&mut tables, &put);
+        };
+        change([1; 32]);
+        let raised = barrier.raise();
+        change([2; 32]);
+        assert!(!barrier.refers(&[1; 32]) && barrier.refers(&[2; 32]));
+        assert_eq!(raised.noted().contents, HashSet::from([[2; 32]]));
+        drop(raised);
+        // Else all that is ever changed would be gathered until the next run.
+        assert!(!barrier.refers(&[2; 32]));
+    }
+}

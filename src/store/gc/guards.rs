@@ -183,6 +183,39 @@ mod tests {
         });
     }
 
+    #[test]
+    fn a_manifest_is_held_as_long_as_its_guard_lives() {
+        once(|| {
+            let space = Arc::new(Space::default());
+            let root = ManifestRef::Root {
+                offset: CHUNK,
+                tag: 1,
+                entries: 1,
+            };
+            let pins = space.guard();
+            // Nothing is to be held for this one.
+            pins.hold(&ManifestRef::Empty);
+            pins.hold(&root);
+            assert_eq!(space.held().manifests, [root]);
+            drop(pins);
+            assert!(space.held().manifests.is_empty());
+        });
+    }
+
+    #[test]
+    fn what_lies_side_by_side_takes_the_room_of_one() {
+        once(|| {
+            let space = Arc::new(Space::default());
+            let pins = space.guard();
+            let chunks: Vec<u64> = (0..64).map(|n| CHUNK + n * 4096).collect();
+            chunks.iter().for_each(|chunk| pins.pin(*chunk));
+            let held = space.held();
+            assert!(chunks.iter().all(|chunk| held.pins(*chunk)));
+            // 256 KiB, which may begin and end within a stretch.
+            assert!(held.stretches.len() <= 5);
+        });
+    }
+
     /// A chunk that nothing refers to, and its row.
     struct Chunk {
         space: Arc<Space>,

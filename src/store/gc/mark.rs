@@ -215,10 +215,29 @@ mod tests {
     fn contents_are_found_again() {
         let mut contents = Contents::default();
         let name = |i: u32| sha256(&(i % 3000).to_le_bytes());
-        (0..9000).for_each(|i| contents.insert(&name(i)));
+        let mut sorted = 0;
+        for i in 0..9000 {
+            contents.insert(&name(i));
+            // What comes again and again takes half as much room more, and is not sorted each time.
+            assert!(contents.fresh.len() <= 1024 + contents.sorted.len() / 2);
+            sorted += u32::from(contents.fresh.is_empty());
+        }
+        assert!(sorted <= 5, "sorted {sorted} times");
         let contents = contents.settled();
         assert_eq!(contents.sorted.len(), 3000);
         assert!((0..3000).all(|i| contents.has(&name(i))));
         assert!(!contents.has(&sha256(b"another")));
+    }
+
+    #[test]
+    fn chunks_in_the_window_are_counted_once() {
+        let mut live = Live::new(100..200);
+        for (offset, stored_len) in [(99, 1), (100, 20), (199, 300), (100, 20), (200, 4_000)] {
+            live.chunk(offset, stored_len);
+        }
+        assert_eq!(live.chunks.iter().collect::<Vec<u64>>(), [100, 199]);
+        assert_eq!(live.bytes, 320);
+        assert!(live.is_of(&(100..200)));
+        assert!(!live.is_of(&(100..300)) && !live.is_of(&(0..200)));
     }
 }

@@ -279,3 +279,43 @@ impl Core {
         Ok(windows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::meta::UserDelete;
+    use crate::store::Options;
+
+    #[test]
+    fn windows_are_of_whole_records_and_hardly_longer_than_asked_for() {
+        const WINDOW_BYTES: u64 = 5_000;
+        /// A commit is somewhat shorter.
+        const RECORD_BYTES: u64 = 2_500;
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            idle: Duration::from_hours(1),
+            ..Options::default()
+        };
+        let store = Store::open(&dir.path().join("s.pack"), options).unwrap();
+        for _ in 0..8 {
+            let nobody = Mutation::UserDelete(UserDelete {
+                name: "x".repeat(2_000),
+            });
+            let made = store.commit(move |_, _| Ok::<_, StoreError>((vec![nobody.clone()], ())));
+            made.unwrap().unwrap();
+        }
+        let end = store.core.pack.end();
+        let windows = store.core.windows(end, WINDOW_BYTES).unwrap();
+        let mut at = HEADER_BYTES as u64;
+        for window in &windows {
+            assert_eq!(window.start, at, "{windows:?}");
+            at = window.end;
+        }
+        assert_eq!((windows.len(), at), (3, end), "{windows:?}");
+        for window in &windows[..2] {
+            let bytes = window.end - window.start;
+            let allowed = WINDOW_BYTES..WINDOW_BYTES + RECORD_BYTES;
+            assert!(allowed.contains(&bytes), "{windows:?}");
+        }
+    }
+}

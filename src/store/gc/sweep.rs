@@ -277,8 +277,8 @@ impl Run<'_> {
 #[derive(Default)]
 struct FreedAhead {
     rows: VecDeque<FreedRecord>,
-    /// All rows below this were read.
-    upto: u64,
+    /// There are none behind these.
+    is_rest: bool,
 }
 
 impl FreedAhead {
@@ -287,12 +287,9 @@ impl FreedAhead {
         while self.rows.front().is_some_and(|row| row.offset < offset) {
             self.rows.pop_front();
         }
-        if self.rows.is_empty() && offset >= self.upto {
+        if self.rows.is_empty() && !self.is_rest {
             self.rows = core.reader()?.freed_slice(offset, AHEAD_RECORDS)?.into();
-            self.upto = match self.rows.back() {
-                Some(last) if self.rows.len() == AHEAD_RECORDS => last.offset + 1,
-                _ => u64::MAX,
-            };
+            self.is_rest = self.rows.len() < AHEAD_RECORDS;
         }
         let is_next = self.rows.front().is_some_and(|row| row.offset == offset);
         Ok(if is_next { self.rows.pop_front() } else { None })

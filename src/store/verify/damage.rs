@@ -67,9 +67,8 @@ impl Damaged {
 mod tests {
     use super::*;
 
-    #[test]
-    fn found_by_digest_until_forgotten() {
-        let chunk = |byte, own| BadChunk {
+    fn chunk(byte: u8, own: u64) -> BadChunk {
+        BadChunk {
             own,
             entry: Entry {
                 sha256: [byte; 32],
@@ -79,7 +78,23 @@ mod tests {
                 index: 0,
                 codec: 0,
             },
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let most = MAX_KNOWN as u64;
+        let mut damaged = Damaged::default();
+        (0..=most).for_each(|at| damaged.note(at, chunk(1, at)));
+        assert!(damaged.has(most - 1) && !damaged.has(most));
+        // When one is mended there is room for another.
+        damaged.forget(0);
+        damaged.note(most, chunk(1, most));
+        assert!(damaged.has(most));
+    }
+
+    #[test]
+    fn found_by_digest_until_forgotten() {
         let mut damaged = Damaged::default();
         for (at, byte) in [(10, 1), (20, 2), (30, 1)] {
             damaged.note(at, chunk(byte, at + 1));

@@ -58,16 +58,17 @@ impl Run<'_> {
                 (core.options.progress)("reading files", read_bytes, all_bytes);
                 self.throttle.rest(bytes)?;
             };
-            note(&mut reasons, blob, damage);
+            note(&mut reasons, MAX_CONTENTS, blob, damage);
             Ok(())
         })?;
         Ok(reasons)
     }
 }
 
-fn note(reasons: &mut Reasons, blob: &Blob, damage: Option<String>) {
+/// Tells of a damaged content, unless `most` are told already.
+fn note(reasons: &mut Reasons, most: usize, blob: &Blob, damage: Option<String>) {
     if let Some(reason) = damage
-        && reasons.len() < MAX_CONTENTS
+        && reasons.len() < most
     {
         reasons.insert(blob.sha256, reason);
     }
@@ -118,7 +119,7 @@ pub(super) fn hit(core: &Arc<Core>, is_bad: impl Fn(u64) -> bool) -> Result<Reas
                 Err(error) => damage = Some(error.to_string()),
             }
         }
-        note(&mut reasons, blob, damage);
+        note(&mut reasons, MAX_CONTENTS, blob, damage);
         Ok(())
     })?;
     Ok(reasons)
@@ -208,4 +209,42 @@ fn fault(
         None if reader.blob(sha256)?.is_none() => Some("its content is not known".to_owned()),
         reason => reason.cloned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::meta::ManifestRef;
+
+    #[test]
+    fn so_many_damaged_contents_are_told_at_most() {
+        let mut reasons = Reasons::new();
+        for byte in 0..4 {
+            let blob = Blob {
+                sha256: [byte; 32],
+                size: 0,
+                md5: [0; 16],
+                crc64: 0,
+                sha1: None,
+                manifest: ManifestRef::Empty,
+            };
+            note(&mut reasons, 2, &blob, None);
+            assert!(!reasons.contains_key(&blob.sha256), "it is sound");
+            note(&mut reasons, 2, &blob, Some("damaged".to_owned()));
+        }
+        assert!(reasons.len() == 2 && reasons.contains_key(&[1; 32]));
+    }
+
+    #[test]
+    fn files_beyond_those_that_are_named_are_counted() {
+        let file = DamagedFile {
+            project: String::new(),
+            repo: String::new(),
+            path: String::new(),
+            reason: String::new(),
+        };
+        let mut found = Found::default();
+        (0..MAX_FILES + 3).for_each(|_| found.push(file.clone()));
+        assert_eq!((found.damaged.len(), found.unlisted), (MAX_FILES, 3));
+    }
 }

@@ -218,16 +218,12 @@ impl Run<'_> {
             let reason = "a chunk fails its checksum".to_owned();
             self.damaged(&Damage { offset: at, reason });
         }
-        let key = prefix(&entry.sha256);
-        let recent = || self.core.recent.read().get(&key);
-        let known = match reader.chunk(&key)? {
-            Some(row) => Some(row),
-            None if own >= self.chunks_upto => recent(),
-            None => None,
-        };
-        let is_unknown = known.is_none_or(|row| row > own) && own < self.chunks_upto;
-        if is_unknown && self.unknown.len() < MAX_UNKNOWN {
-            self.unknown.push((key, own, at));
+        // Behind that the index need not have them.
+        if own < self.chunks_upto && self.unknown.len() < MAX_UNKNOWN {
+            let key = prefix(&entry.sha256);
+            if reader.chunk(&key)?.is_none_or(|row| row > own) {
+                self.unknown.push((key, own, at));
+            }
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use super::Run;
 use super::log::upto;
 use crate::format::header::HEADER_BYTES;
-use crate::format::meta::Mutation;
 use crate::format::scan::{self, Record};
 use crate::index::{Index, Prefix, Reader, prefix};
 use crate::store::StoreError;
@@ -44,10 +43,10 @@ impl Run<'_> {
 
     /// Every chunk row leads to such a chunk.
     pub(super) fn chunk_rows(&mut self) -> Result<(), StoreError> {
-        let mut lines = Vec::new();
-        let reader = self.core.reader()?;
+        let core = self.core;
+        let reader = core.reader()?;
         reader.each_chunk::<StoreError>(|key, own| {
-            let there = self.core.locate(own);
+            let there = core.locate(own);
             let wrong = match there.filter(|(_, entry)| prefix(&entry.sha256) == key) {
                 None => "leads nowhere",
                 Some((_, entry)) if is_freed(&reader, own, &entry)? => {
@@ -55,13 +54,9 @@ impl Run<'_> {
                 }
                 Some(_) => return Ok(()),
             };
-            if lines.len() < super::MAX_LINES {
-                lines.push(format!("the chunk row {} {wrong}", hex::encode(key)));
-            }
+            self.index_error(format!("the chunk row {} {wrong}", hex::encode(key)));
             Ok(())
-        })?;
-        lines.into_iter().for_each(|line| self.index_error(line));
-        Ok(())
+        })
     }
 
     /// All other rows are those that replaying the pack gives.
@@ -81,27 +76,18 @@ impl Run<'_> {
     fn replay_into(&self, fresh: &Index, end: u64) -> Result<(), StoreError> {
         let pack_id = &self.core.pack.header().pack_id;
         let start = HEADER_BYTES as u64;
-        let mut waiting = Vec::new();
-        scan::replay::<_, StoreError>(&upto(self.core, end), pack_id, start, end, |record| {
-            if let Record::Commit(_, _, mutations) = record {
-                waiting.extend(mutations);
-                if waiting.len() > 10_000 {
-                    write(fresh, &mut waiting)?;
+        let batch = fresh.begin()?;
+        {
+            let mut tables = batch.tables();
+            scan::replay::<_, StoreError>(&upto(self.core, end), pack_id, start, end, |record| {
+                if let Record::Commit(_, _, mutations) = record {
+                    for mutation in &mutations {
+                        tables.apply(mutation)?;
+                    }
                 }
-            }
-            Ok(())
-        })?;
-        write(fresh, &mut waiting)
-    }
-}
-
-fn write(index: &Index, mutations: &mut Vec<Mutation>) -> Result<(), StoreError> {
-    let batch = index.begin()?;
-    {
-        let mut tables = batch.tables();
-        for mutation in mutations.drain(..) {
-            tables.apply(&mutation)?;
+                Ok(())
+            })?;
         }
+        Ok(batch.commit(false)?)
     }
-    Ok(batch.commit(false)?)
 }

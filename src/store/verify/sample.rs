@@ -120,7 +120,8 @@ impl Urn {
     pub(super) fn draw(&self, size: SampleSize) -> Selection {
         let goal = size.of(self.bytes);
         let (mut drawn, mut buckets) = (0, 0);
-        while drawn < goal && buckets < BUCKETS {
+        // All together have as much.
+        while drawn < goal {
             drawn += self.buckets[buckets];
             buckets += 1;
         }
@@ -138,12 +139,13 @@ impl Selection {
     }
 }
 
-/// The finisher of `SplitMix64`: every bit of seed and offset decides over every bit of the bucket.
+/// The finisher of `SplitMix64`, but for its last step, which changes none of the bits that are taken: every
+/// bit of seed and offset decides over every bit of the bucket.
 fn bucket(seed: u64, offset: u64) -> usize {
     let mut x = seed.wrapping_add(offset.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    usize::try_from((x ^ (x >> 31)) >> 48).unwrap_or(0)
+    usize::try_from(x >> 48).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -212,6 +214,27 @@ mod tests {
         assert_eq!(drawn(7, SampleSize::Share(1_000_000)).len(), 5_000);
         assert_eq!(drawn(7, SampleSize::Bytes(u64::MAX)).len(), 5_000);
         assert!(!Urn::new(7).draw(SampleSize::Share(1_000_000)).has(4096));
+    }
+
+    #[test]
+    fn what_is_drawn_lies_in_the_buckets_below_a_bound() {
+        let bucket = bucket(7, 4096);
+        let has = |buckets| Selection { seed: 7, buckets }.has(4096);
+        assert!(!has(bucket) && has(bucket + 1));
+    }
+
+    // Whoever noted a seed draws the same records with it, whatever the version.
+    #[test]
+    fn a_seed_draws_the_same_for_ever() {
+        for (seed, offset, expected) in [
+            (0, 4096, 46_690),
+            (7, 4096, 48_650),
+            (7, 4104, 16_916),
+            (8, 4096, 57_550),
+            (u64::MAX, 1 << 40, 58_206),
+        ] {
+            assert_eq!(bucket(seed, offset), expected, "{seed}, {offset}");
+        }
     }
 
     #[test]

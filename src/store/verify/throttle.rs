@@ -129,6 +129,7 @@ mod tests {
     fn any_rate_is_possible() {
         assert_eq!(throttle(0).wait(u64::MAX, Duration::ZERO), Duration::ZERO);
         assert_eq!(throttle(0).slice_bytes(), MAX_SLICE_BYTES);
+        assert_eq!(throttle(40 << 20).slice_bytes(), 10 << 20);
         let mut slow = throttle(1);
         assert_eq!(slow.slice_bytes(), MIN_SLICE_BYTES);
         slow.wait(u64::MAX, Duration::ZERO);
