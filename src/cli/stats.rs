@@ -61,6 +61,12 @@ fn print(stats: &Stats) {
     println!("  on disk      {}", bytes(stats.pack_allocated_bytes));
     println!("  reclaimable  {}", bytes(stats.reclaimable_bytes));
     println!("index file     {}", bytes(stats.index_bytes));
+    if stats.unlisted_blobs > 0 {
+        println!(
+            "damaged        {} contents of which it is not known which chunks they have",
+            stats.unlisted_blobs
+        );
+    }
     if stats.lacking_chunks > 0 {
         println!(
             "damaged        {} chunks without an intact copy",

@@ -140,7 +140,7 @@ impl Work<Box<dyn Job>> for Worker {
     /// Goes on flushing chunk rows, seals, makes a checkpoint.
     fn idle(&mut self) {
         self.mend_index();
-        self.end_generation(self.core.options.rest);
+        self.end_generation(self.core.options.rest.max(1));
         self.start_flushing();
         if self.flushing.is_some() {
             let flushed = self.in_batch(false, |_, _| Ok(()));

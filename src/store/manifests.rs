@@ -238,3 +238,20 @@ impl Pieces {
         Ok(())
     }
 }
+
+/// Hands over the chunks of a content of so many bytes, from front to back.
+pub(super) fn each_piece(
+    core: &Core,
+    manifest: &ManifestRef,
+    size: u64,
+    mut visit: impl FnMut(&Piece),
+) -> Result<(), StoreError> {
+    let mut pieces = Pieces::new(manifest);
+    let mut at = 0;
+    while at < size {
+        let (start, piece) = pieces.at(core, at)?;
+        visit(&piece);
+        at = start + u64::from(piece.raw_len);
+    }
+    Ok(())
+}

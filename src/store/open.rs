@@ -134,13 +134,17 @@ impl Store {
     /// [`StoreError`].
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         let place = Place::File(index_path(path));
+        let access = match options.as_of {
+            Some(_) => Access::ReadOnly,
+            None => options.access,
+        };
         if let Some(medium) = Medium::open_file(path)? {
-            if options.access != Access::ReadOnly {
+            if access != Access::ReadOnly {
                 remove_leftovers(path);
             }
             return Self::open_on(medium, place, options);
         }
-        if options.access != Access::Create {
+        if access != Access::Create {
             return Err(StoreError::Missing(path.to_owned()));
         }
         place.remove()?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::core::{Core, Store};
 use super::forecast::Shares;
-use super::manifests::Pieces;
+use super::manifests::each_piece;
 use super::verify::ScrubStats;
 use crate::format::Sha256;
 use crate::format::header::HEADER_BYTES;
@@ -31,6 +31,10 @@ pub struct Stats {
     pub logical_bytes: u64,
     /// Distinct contents of them.
     pub blobs: u64,
+    /// Those of them that are damaged in such a way that it is not known which chunks they have: these chunks
+    /// are not counted, and nothing can be reclaimed.
+    #[serde(default)]
+    pub unlisted_blobs: u64,
     /// Distinct chunks of these contents.
     pub chunks: u64,
     /// Bytes that these chunks take in the pack.
@@ -94,30 +98,30 @@ impl Store {
             let Some(blob) = reader.blob(sha256)? else {
                 continue;
             };
-            let mut pieces = Pieces::new(&blob.manifest);
-            let mut at = 0;
-            while at < blob.size {
-                let (start, piece) = pieces.at(core, at)?;
+            let listed = each_piece(core, &blob.manifest, blob.size, |piece| {
                 if seen.insert(piece.pack_offset) {
                     stats.chunks += 1;
                     stats.stored_bytes += u64::from(piece.stored_len);
                 }
-                at = start + u64::from(piece.raw_len);
-            }
+            });
+            stats.unlisted_blobs += is_damaged(listed)?;
         }
         stats.pack_bytes = core.pack.end();
         stats.pack_allocated_bytes = core.pack.allocated()?;
         stats.index_bytes = core.place.size();
         stats.dedup_ratio = ratio(stats.logical_bytes, stats.stored_bytes);
-        let kept_bytes = kept_bytes(core, &reader, &mut seen)?;
+        let (kept_bytes, unlisted_blocks) = kept_bytes(core, &reader, &mut seen)?;
         let (payload_bytes, freed_bytes) = payload_bytes(core, &reader)?;
         stats.freed_bytes = freed_bytes;
         stats.lacking_chunks = core.damaged.lock().all().len() as u64;
         stats.scrub.clone_from(&core.scrub.lock());
-        stats.reclaimable_bytes = payload_bytes
-            .saturating_sub(freed_bytes)
-            .saturating_sub(stats.stored_bytes)
-            .saturating_sub(kept_bytes);
+        // As long as it is not known what is alive, nothing is given back.
+        if stats.unlisted_blobs + unlisted_blocks == 0 {
+            stats.reclaimable_bytes = payload_bytes
+                .saturating_sub(freed_bytes)
+                .saturating_sub(stats.stored_bytes)
+                .saturating_sub(kept_bytes);
+        }
         Ok(stats)
     }
 }
@@ -131,9 +135,22 @@ fn ratio(logical: u64, stored: u64) -> f64 {
     }
 }
 
-/// Chunk bytes that no file needs, but a block of an upload, or a damaged chunk in whose place they are.
-fn kept_bytes(core: &Core, reader: &Reader, seen: &mut RoaringTreemap) -> Result<u64, StoreError> {
-    let (mut sum, mut after) = (0, None);
+/// 1 if the chunks of a content could not be told because of damage.
+fn is_damaged(listed: Result<(), StoreError>) -> Result<u64, StoreError> {
+    match listed {
+        Err(StoreError::Damaged { .. }) => Ok(1),
+        listed => listed.map(|()| 0),
+    }
+}
+
+/// Chunk bytes that no file needs, but a block of an upload, or a damaged chunk in whose place they are; and of
+/// how many blocks it is not known which chunks they have.
+fn kept_bytes(
+    core: &Core,
+    reader: &Reader,
+    seen: &mut RoaringTreemap,
+) -> Result<(u64, u64), StoreError> {
+    let (mut sum, mut unlisted, mut after) = (0, 0, None);
     loop {
         let blocks = reader.block_slice(after, SLICE_BLOCKS)?;
         let Some((last, _)) = blocks.last() else {
@@ -141,15 +158,12 @@ fn kept_bytes(core: &Core, reader: &Reader, seen: &mut RoaringTreemap) -> Result
         };
         after = Some(*last);
         for (_, block) in &blocks {
-            let mut pieces = Pieces::new(&block.manifest);
-            let mut at = 0;
-            while at < block.size {
-                let (start, piece) = pieces.at(core, at)?;
+            let listed = each_piece(core, &block.manifest, block.size, |piece| {
                 if seen.insert(piece.pack_offset) {
                     sum += u64::from(piece.stored_len);
                 }
-                at = start + u64::from(piece.raw_len);
-            }
+            });
+            unlisted += is_damaged(listed)?;
         }
     }
     for copy in reader.every_relocated()? {
@@ -157,7 +171,7 @@ fn kept_bytes(core: &Core, reader: &Reader, seen: &mut RoaringTreemap) -> Result
             sum += u64::from(copy.stored_len);
         }
     }
-    Ok(sum)
+    Ok((sum, unlisted))
 }
 
 /// Sums of the payloads of all segments, and of those that were freed: reads the frames only.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use packhold::domain::DomainError;
 use packhold::format::meta::{MAX_MUTATION_BYTES, Mutation, UserDelete};
 use packhold::format::record::Kind;
-use packhold::store::StoreError;
+use packhold::store::{Options, StoreError};
 
-use crate::support::client::{Client, Clock, new_sim, open};
+use crate::opening::open_as;
+use crate::support::client::{Client, Clock, new_sim, open, options};
 use crate::support::log::frames_of;
 use crate::support::sim::File;
 use crate::support::work::Scene;
@@ -42,13 +43,28 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 
 /// Commits that a kill at this moment would leave to be replayed.
 fn left_to_replay(scene: &Scene) -> u64 {
+    // First the index: it must not cover what the copy of the pack lacks.
+    let index = scene.index.beside(File::Index, scene.index.pages());
     let copy = Scene {
         pack: scene.pack.beside(File::Pack, scene.pack.pages()),
-        index: scene.index.beside(File::Index, scene.index.pages()),
+        index,
         ..Scene::new()
     };
     let client = copy.open().unwrap();
     client.store.open_report().replayed_commits
+}
+
+#[test]
+fn a_store_also_comes_to_rest_when_each_change_is_to_reach_the_index_then() {
+    let scene = Scene::new();
+    let options = Options {
+        idle: Duration::from_millis(5),
+        rest: 0,
+        ..options(&scene.clock)
+    };
+    let client = open_as(&scene, options).unwrap();
+    client.put("/f", b"one");
+    wait_until("at rest", || left_to_replay(&scene) == 0);
 }
 
 #[test]

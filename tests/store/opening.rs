@@ -183,6 +183,19 @@ fn what_damage_hid_is_there_again_when_the_right_bytes_are() {
 
 // Of damage that came later nothing is told, even if it begins where the moment ends.
 #[test]
+fn who_asks_for_an_earlier_moment_makes_no_pack() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pack = dir.path().join("s.pack");
+    let options = Options {
+        as_of: Some(AsOf::Seq(0)),
+        ..options(&Clock::at(1_000))
+    };
+    let missing = Store::open(&pack, options);
+    assert!(matches!(missing, Err(StoreError::Missing(path)) if path == pack));
+    assert!(!pack.exists());
+}
+
+#[test]
 fn an_earlier_moment_is_judged_by_the_damage_before_it() {
     let image = closed(0..5).pack.image();
     let commits = frames_of(&image, Kind::Commit);

@@ -2,12 +2,13 @@
 //! replaced.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use packhold::format::meta::{Mutation, User};
+use packhold::format::meta::{Dialect, Mutation, User};
 use packhold::format::record::Kind;
 use packhold::index::Place;
-use packhold::store::{Access, Options, Scrub, ScrubStats, Store, StoreError};
+use packhold::store::{Access, GcOptions, Options, Scrub, ScrubStats, Store, StoreError};
 
 use crate::judged::{damaged_file, put, put_twice, rot};
 use crate::live::Live;
@@ -168,14 +169,63 @@ fn files_with_a_damaged_manifest_are_named() {
     let client = open(&sim, &Clock::at(NOW_MS));
     client.put("/f", &noise(7, 60_000));
     client.put("/other", &noise(8, 500));
+    client.put("/gone", &noise(9, 500));
+    client.delete("/gone");
+    assert_eq!(
+        client.store.stats().expect("counted").reclaimable_bytes,
+        500
+    );
     let leaf = frames_of(&sim.image(), Kind::Leaf)[0];
     rot(&sim, leaf.body_offset() + 50, &[1]);
     let mut scrub = scrub(&client);
     pass(&client, &mut scrub);
-    let told = told(&client);
+    let stats = client.store.stats().expect("counted all the same");
+    // Reclaiming does not begin when it is not known what is alive.
+    let counts = (stats.files, stats.blobs, stats.unlisted_blobs);
+    assert_eq!((counts, stats.reclaimable_bytes), ((2, 2, 1), 0));
+    assert!(client.store.gc(&GcOptions::default()).is_err());
+    let told = stats.scrub.expect("it is scrubbed");
     assert_eq!((told.damaged_places, told.damaged_chunks), (1, 0));
     let paths: Vec<&str> = told.damaged_files.iter().map(|f| &*f.path).collect();
     assert_eq!(paths, ["/f"]);
+}
+
+#[test]
+fn a_block_with_a_damaged_manifest_is_no_space_to_be_given_back() {
+    let sim = new_sim();
+    let client = open(&sim, &Clock::at(NOW_MS));
+    let id = client.start_blocks("/f", Dialect::Offset).expect("begun");
+    client
+        .put_block("/f", &id, 0, &noise(7, 60_000))
+        .expect("put");
+    assert_eq!(client.store.stats().expect("counted").reclaimable_bytes, 0);
+    let leaf = frames_of(&sim.image(), Kind::Leaf)[0];
+    rot(&sim, leaf.body_offset() + 50, &[1]);
+    let stats = client.store.stats().expect("counted all the same");
+    assert_eq!((stats.unlisted_blobs, stats.reclaimable_bytes), (0, 0));
+}
+
+// To name the files that are hit all manifests are looked at, which may take long.
+#[test]
+fn whoever_ends_the_service_does_not_wait_for_the_names_of_damaged_files() {
+    let (sim, clock) = (new_sim(), Clock::at(NOW_MS));
+    let client = open(&sim, &clock);
+    let segment = put(&sim, &client, "/f", &noise(1, 500));
+    rot(&sim, segment.payload_offset(), &[1]);
+    let is_ending = Arc::new(AtomicBool::new(true));
+    let stop = Arc::clone(&is_ending);
+    let stop = Arc::new(move || stop.load(Ordering::SeqCst));
+    let mut scrub = Scrub::new(&client.store, DAY, None, stop).expect("a scrub");
+    scrub.step().expect("a slice");
+    let ended = scrub.step();
+    assert!(matches!(ended, Err(StoreError::Closed)), "{ended:?}");
+    assert_eq!(told(&client).passes, 0);
+    is_ending.store(false, Ordering::SeqCst);
+    scrub.step().expect("the end of the pass");
+    assert_eq!(
+        (told(&client).passes, told(&client).damaged_files.len()),
+        (1, 1)
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::format::meta::{NodeId, NodeKind};
 use crate::index::{Rank, Reader, Rows};
 use crate::store::StoreError;
 use crate::store::core::Store;
-use crate::store::manifests::Pieces;
+use crate::store::manifests::each_piece;
 
 /// What all software packages together are called.
 const PACKAGES: &str = "software packages";
@@ -175,18 +175,13 @@ impl Store {
         let Some(blob) = reader.blob(content)? else {
             return Ok(());
         };
-        let mut pieces = Pieces::new(&blob.manifest);
-        let mut at = 0;
-        while at < blob.size {
-            let (start, piece) = pieces.at(&self.core, at)?;
+        each_piece(&self.core, &blob.manifest, blob.size, |piece| {
             setting.pieces += 1;
             // Its place is known, and its digest would have to be read; the table wants something as even.
             let key = sha256(&piece.pack_offset.to_le_bytes());
             if let Some(weight) = setting.table.is_new(&key, piece.stored_len, release) {
                 setting.add(piece.stored_len, weight, release);
             }
-            at = start + u64::from(piece.raw_len);
-        }
-        Ok(())
+        })
     }
 }

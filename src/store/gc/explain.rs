@@ -7,12 +7,11 @@ use super::mark::{Contents, Live};
 use super::pace::Pace;
 use crate::format::Sha256;
 use crate::format::header::HEADER_BYTES;
-use crate::format::manifest::Piece;
 use crate::format::meta::{ManifestRef, NodeId, NodeKind};
 use crate::index::{Rank, Reader, Rows, prefix};
 use crate::store::StoreError;
 use crate::store::core::{Core, Store};
-use crate::store::manifests::Pieces;
+use crate::store::manifests::each_piece;
 
 /// Names in a list at most; the count beside it is of all.
 const MAX_NAMES: usize = 100;
@@ -75,12 +74,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn explain(&self, sha256: &Sha256) -> Result<Explained, StoreError> {
+        // ORDER: before the snapshot, since rows go from there into the index.
+        let recent = self.core.recent.read().get(&prefix(sha256));
         let reader = self.core.reader()?;
         let content = match reader.blob(sha256)? {
             Some(blob) => Some(content_use(&reader, sha256, blob.size)?),
             None => None,
         };
-        let chunk = chunk_use(&self.core, &reader, sha256)?;
+        let chunk = chunk_use(&self.core, &reader, recent, sha256)?;
         Ok(Explained { content, chunk })
     }
 
@@ -140,22 +141,6 @@ pub(in crate::store) fn files_of(
     Ok(content_use(reader, sha256, 0)?.files)
 }
 
-fn each_piece(
-    core: &Core,
-    manifest: &ManifestRef,
-    size: u64,
-    mut visit: impl FnMut(&Piece),
-) -> Result<(), StoreError> {
-    let mut pieces = Pieces::new(manifest);
-    let mut at = 0;
-    while at < size {
-        let (start, piece) = pieces.at(core, at)?;
-        visit(&piece);
-        at = start + u64::from(piece.raw_len);
-    }
-    Ok(())
-}
-
 fn content_use(reader: &Reader, sha256: &Sha256, size: u64) -> Result<ContentUse, StoreError> {
     let mut found = ContentUse {
         size,
@@ -213,11 +198,11 @@ impl ContentUse {
 fn chunk_use(
     core: &Core,
     reader: &Reader,
+    recent: Option<u64>,
     sha256: &Sha256,
 ) -> Result<Option<ChunkUse>, StoreError> {
-    let key = prefix(sha256);
-    let recent = core.recent.read().get(&key);
-    let Some(own) = recent.map_or_else(|| reader.chunk(&key), |own| Ok(Some(own)))? else {
+    let in_index = || reader.chunk(&prefix(sha256));
+    let Some(own) = recent.map_or_else(in_index, |own| Ok(Some(own)))? else {
         return Ok(None);
     };
     let found = core.locate(own);

@@ -56,7 +56,8 @@ pub struct GcOptions {
     pub share_percent: u32,
     /// Bytes of the pack looked at at once: memory is in proportion to the chunks in them.
     pub window_bytes: u64,
-    /// Chunks freed in one commit at most; other changes wait that long.
+    /// A commit that frees so many chunks is full, once the record is done that they are of; other changes
+    /// wait that long.
     pub batch_chunks: usize,
     /// How long to wait for snapshots that are in use, before freeing is put off.
     pub patience: Duration,

@@ -101,10 +101,17 @@ fn each_held(
 }
 
 /// The contents that have one of these damaged payloads and no copy of it, or an unreadable manifest;
-/// without reading any payload.
-pub(super) fn hit(core: &Arc<Core>, is_bad: impl Fn(u64) -> bool) -> Result<Reasons, StoreError> {
+/// without reading any payload. [`StoreError::Closed`] when it was told to stop.
+pub(super) fn hit(
+    core: &Arc<Core>,
+    stop: &dyn Fn() -> bool,
+    is_bad: impl Fn(u64) -> bool,
+) -> Result<Reasons, StoreError> {
     let mut reasons = Reasons::new();
     each_held(core, |blob, _held| {
+        if stop() {
+            return Err(StoreError::Closed);
+        }
         let mut pieces = Pieces::new(&blob.manifest);
         let (mut at, mut damage) = (0, None);
         while at < blob.size && damage.is_none() {

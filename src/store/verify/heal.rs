@@ -53,7 +53,7 @@ impl Store {
         let known = self.core.damaged.lock().all();
         let bad = self.still_bad(&known)?;
         let is_bad = |at| bad.binary_search_by_key(&at, |(at, _)| *at).is_ok();
-        let reasons = files::hit(&self.core, is_bad)?;
+        let reasons = files::hit(&self.core, &|| false, is_bad)?;
         let files = match reasons.is_empty() {
             true => files::Found::default(),
             false => files::Found::find(&self.core, &reasons)?,

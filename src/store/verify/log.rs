@@ -237,7 +237,7 @@ impl Run<'_> {
     }
 
     fn damaged_log(&mut self, damage: &Damage) {
-        self.log_damages += 1;
+        self.log_damages.insert(damage.offset);
         self.damaged(damage);
     }
 }

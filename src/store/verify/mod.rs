@@ -16,6 +16,7 @@ mod throttle;
 
 use std::sync::Arc;
 
+use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
@@ -142,8 +143,8 @@ struct Run<'s> {
     end: u64,
     chunks_upto: u64,
     report: VerifyReport,
-    /// Damaged places other than payloads.
-    log_damages: u64,
+    /// Damaged places other than payloads; the survey and the look at each record find some of them both.
+    log_damages: RoaringTreemap,
     /// Damaged payloads without a recorded copy.
     bad: Damaged,
     /// A survey has found where frames are missing.
@@ -190,7 +191,10 @@ impl Store {
         self.settle_damage(&mut run, options.repair)?;
         let reasons = match options.sample {
             None => Some(run.contents()?),
-            Some(_) if run.is_hit() => Some(files::hit(&self.core, |at| run.bad.has(at))?),
+            Some(_) if run.is_hit() => {
+                let is_bad = |at| run.bad.has(at);
+                Some(files::hit(&self.core, &*options.stop, is_bad)?)
+            }
             Some(_) => None,
         };
         if let Some(reasons) = reasons {
@@ -216,7 +220,7 @@ impl Store {
             end: covered.map_or(0, |c| c.position.offset),
             chunks_upto: covered.map_or(0, |c| c.chunks_upto),
             report: VerifyReport::default(),
-            log_damages: 0,
+            log_damages: RoaringTreemap::new(),
             bad: Damaged::default(),
             is_surveyed: true,
             unknown: Vec::new(),
@@ -258,11 +262,11 @@ impl VerifyReport {
 impl Run<'_> {
     /// Whether a file may be damaged.
     fn is_hit(&self) -> bool {
-        self.log_damages > 0 || !self.bad.is_empty()
+        !self.log_damages.is_empty() || !self.bad.is_empty()
     }
 
     fn finish(mut self) -> VerifyReport {
-        self.report.damaged_places = self.log_damages;
+        self.report.damaged_places = self.log_damages.len();
         self.report.judge();
         self.report
     }

@@ -7,7 +7,6 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -80,7 +79,8 @@ pub struct Scrub {
 }
 
 impl Scrub {
-    /// Goes on where the scrub that remembered in `file` was, one pass every period.
+    /// Goes on where the scrub that remembered in `file` was, one pass every period. `stop` ends the look at
+    /// all manifests behind a pass that found damage.
     ///
     /// # Errors
     /// [`StoreError`] when what was damaged cannot be looked at.
@@ -169,7 +169,6 @@ impl Scrub {
     fn slice(&mut self, now_ms: u64) -> Result<Duration, StoreError> {
         let mut run = self.store.run(&VerifyOptions {
             rate: Rate::new(MIN_RATE),
-            stop: Arc::clone(&self.stop),
             ..VerifyOptions::default()
         })?;
         run.is_surveyed = false;
@@ -183,7 +182,7 @@ impl Scrub {
         for line in run.report.damages.iter().chain(&run.report.index_errors) {
             tracing::error!(damage = line, "scrubbing found damage");
         }
-        let places = run.log_damages + run.report.index_errors.len() as u64;
+        let places = run.log_damages.len() + run.report.index_errors.len() as u64;
         let repair = self.searches < MAX_SEARCHES && self.store.writable().is_ok();
         self.searches += u32::from(!run.bad.is_empty());
         self.store.settle_damage(&mut run, repair)?;
@@ -214,7 +213,7 @@ impl Scrub {
         stats.damaged_files = match is_hit {
             true => {
                 let is_bad = |at| bad.binary_search_by_key(&at, |(at, _)| *at).is_ok();
-                let reasons = files::hit(&store.core, is_bad)?;
+                let reasons = files::hit(&store.core, &*self.stop, is_bad)?;
                 files::Found::find(&store.core, &reasons)?.damaged
             }
             false => Vec::new(),

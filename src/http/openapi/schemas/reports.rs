@@ -26,6 +26,13 @@ pub fn stats() -> Value {
             ("packages", count()),
             ("logical_bytes", told(count(), "Bytes of all files.")),
             ("blobs", told(count(), "Distinct contents.")),
+            (
+                "unlisted_blobs",
+                told(
+                    count(),
+                    "Contents that are damaged so that their chunks are not known.",
+                ),
+            ),
             ("chunks", told(count(), "Distinct chunks.")),
             ("stored_bytes", told(count(), "Bytes of all chunks.")),
             ("pack_bytes", count()),
