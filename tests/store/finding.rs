@@ -71,21 +71,23 @@ fn a_block_that_is_replaced_while_it_is_digested_is_digested_again() {
     let client = Client {
         store: store.expect("the pack opens"),
     };
-    let (first, wrong, right) = (noise(1, 200), noise(2, 200), noise(3, 200));
+    let [first, second, wrong, right] = [1, 2, 3, 4].map(|seed| noise(seed, 200));
     let id = client.start_blocks(FILE, Dialect::Offset).unwrap();
-    let block = client.put_block(FILE, &id, 200, &wrong).unwrap();
+    // Backwards, so that only the first one is digested as it comes.
+    let block = client.put_block(FILE, &id, 400, &wrong).unwrap();
+    client.put_block(FILE, &id, 200, &second).unwrap();
     client.put_block(FILE, &id, 0, &first).unwrap();
     let replace: Act = {
         let (client, id, right) = (client.clone(), id.clone(), right.clone());
-        Box::new(move || drop(client.put_block(FILE, &id, 200, &right).unwrap()))
+        Box::new(move || drop(client.put_block(FILE, &id, 400, &right).unwrap()))
     };
     let offset = only_piece(&block.manifest).pack_offset;
     *source.act.lock() = Some((offset, replace));
     let digested = blocks::catch_up(&client.store, &Digesting::default(), id.session_id());
     assert!(digested.unwrap());
     assert!(source.act.lock().is_none(), "it was replaced meanwhile");
-    let stored = client.complete_blocks(FILE, &id, Some(400)).unwrap();
-    let bytes = [first, right].concat();
+    let stored = client.complete_blocks(FILE, &id, Some(600)).unwrap();
+    let bytes = [first, second, right].concat();
     assert_eq!(stored.file.blob.sha256, sha256(&bytes));
     assert!(client.get(FILE) == Some(bytes));
     client.assert_clean();

@@ -80,7 +80,7 @@ impl Store {
 impl Core {
     /// Intact copies of damaged chunks: where each lies.
     fn copies(&self, bad: &[(u64, BadChunk)]) -> Result<HashMap<Sha256, (u64, Entry)>, StoreError> {
-        let wanted: HashSet<Sha256> = bad.iter().map(|(_, c)| c.entry.sha256).collect();
+        let mut wanted: HashSet<Sha256> = bad.iter().map(|(_, c)| c.entry.sha256).collect();
         let mut good: HashMap<Sha256, (u64, Entry)> = HashMap::new();
         let reader = self.reader()?;
         let end = reader.checkpoint()?.map_or(0, |c| c.position.offset);
@@ -95,11 +95,11 @@ impl Core {
             }
             let freed = reader.freed(frame.offset)?.unwrap_or_default();
             for (at, _, entry) in segment::layout(&frame, entries) {
-                let is_candidate = wanted.contains(&entry.sha256)
-                    && !good.contains_key(&entry.sha256)
-                    && !freed.has(usize::from(entry.index))
-                    && codec::check(entry.codec).is_ok();
-                if is_candidate && self.fits_digest(at, &entry) {
+                if freed.has(usize::from(entry.index)) || codec::check(entry.codec).is_err() {
+                    continue;
+                }
+                if wanted.contains(&entry.sha256) && self.fits_digest(at, &entry) {
+                    wanted.remove(&entry.sha256);
                     good.insert(entry.sha256, (at, entry));
                 }
             }
