@@ -289,23 +289,26 @@ fn with_an_unreadable_manifest_nothing_is_freed() {
     client.assert_clean();
 }
 
+/// A closed store with a file of these bytes, of which a chunk has rotted.
+pub fn rotten(path: &str, bytes: &[u8]) -> Sim {
+    let sim = new_sim();
+    let client = open(&sim, &Clock::at(1_000));
+    client.put(path, bytes);
+    client.store.close();
+    drop(client);
+    let mut image = sim.image();
+    let part = &bytes[9_000..9_064];
+    let at = image.windows(64).position(|window| window == part);
+    image[at.expect("it is there")] ^= 1;
+    Sim::of_image(image)
+}
+
 // A chunk rotted and was mended by an upload: its files read the copy, which no manifest names.
 // The copy lives as long as the damaged chunk, and goes with it.
 #[test]
 fn copies_of_damaged_chunks_live_as_long_as_they_are_needed() {
-    let sim = new_sim();
-    let client = open(&sim, &Clock::at(1_000));
     let bytes = noise(3, 20_000);
-    client.put("/f", &bytes);
-    client.store.close();
-    drop(client);
-    let mut image = sim.image();
-    let at = image
-        .windows(64)
-        .position(|w| w == &bytes[9_000..9_064])
-        .unwrap();
-    image[at] ^= 1;
-    let client = open(&Sim::of_image(image), &Clock::at(2_000));
+    let client = open(&rotten("/f", &bytes), &Clock::at(2_000));
     assert!(client.try_get("/f").is_err());
     // Another content with the same chunks: that of the file stays as it is.
     client.put("/longer", &[bytes.as_slice(), &noise(4, 9_000)].concat());

@@ -15,6 +15,7 @@ use packhold::format::record::{Frame, Kind};
 use packhold::format::scan::{self, Record, ScanError};
 use packhold::store::{BlobReader, GcOptions, GcReport, Ingested};
 
+use crate::gc::rotten;
 use crate::support::client::{Client, Clock, PACK_ID, address, new_sim, open, upload, wait};
 use crate::support::log::{at, frames_of};
 use crate::support::noise::noise;
@@ -217,18 +218,8 @@ fn of_a_leaf_no_chunk_is_freed() {
 // what could be freed is told of it, and it is not taken for what somebody holds at the moment.
 #[test]
 fn the_copy_of_a_damaged_chunk_counts_as_alive() {
-    let sim = new_sim();
-    let client = open(&sim, &Clock::at(1_000));
     let bytes = noise(3, 20_000);
-    client.put("/f", &bytes);
-    client.store.close();
-    drop(client);
-    let mut image = sim.image();
-    let place = image
-        .windows(64)
-        .position(|window| window == &bytes[9_000..9_064]);
-    image[place.expect("it is there")] ^= 1;
-    let client = open(&Sim::of_image(image), &Clock::at(2_000));
+    let client = open(&rotten("/f", &bytes), &Clock::at(2_000));
     client.put("/longer", &[bytes.as_slice(), &noise(4, 9_000)].concat());
     assert!(client.get("/f").unwrap() == bytes);
     client.delete("/longer");
