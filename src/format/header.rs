@@ -236,6 +236,15 @@ mod tests {
             error.to_string(),
             "pack header needs a newer packhold: features 0x2"
         );
+        let mut newer = sample().encode();
+        newer[8..12].copy_from_slice(&2_u32.to_le_bytes());
+        let crc = crc32fast::hash(&newer[..CRC_AT]);
+        newer[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+        let error = PackHeader::decode(&newer).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "pack header needs a newer packhold: format version 2"
+        );
     }
 
     /// Each bound by itself: what is on it is taken, and the next beyond it is not, and says what is wrong.

@@ -227,7 +227,7 @@ def known(pool, suites):
     return sorted(test for test in (future.result() for future in found) if test.reached)
 
 
-def tried(number, tests, finders, seconds):
+def tested(number, tests, finders, seconds):
     """Turns a change on, and runs tests that reach it for so long, the likeliest to fail in a second first (those that
     reach little else, and those that found others): how many were run, of how many, and what failed."""
     reaching = [test for test in tests if number in test.reached]
@@ -279,6 +279,10 @@ def told(mutants, outcomes):
         if left[without_place(name)] < 0:
             unnamed.append(name)
     print(f"{len(missed)} survive, of which survivors.txt names {len(missed) - len(unnamed)}")
+    tried = collections.Counter(without_place(mutants[number]["name"]) for number in outcomes)
+    for name, count in sorted(left.items()):
+        if 0 < count <= tried[name]:
+            print(f"found after all, though survivors.txt names it: {name} ({count})")
     for name in unnamed:
         print(f"FAILED: no test finds {name}")
     return not unnamed
@@ -319,7 +323,7 @@ def main():
 
             def one(number):
                 of_file = finders[mutants[number]["file"]]
-                runs, reaching, found = tried(number, tests, of_file, asked.seconds)
+                runs, reaching, found = tested(number, tests, of_file, asked.seconds)
                 outcome = "time" if found == "time" else "found" if found else "missed" if reaching else "unreached"
                 with lock:
                     outcomes[number] = outcome

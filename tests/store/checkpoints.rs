@@ -27,7 +27,8 @@ fn of_len(bytes: usize) -> Mutation {
     made
 }
 
-fn nothing() -> Mutation {
+/// Changes nothing.
+pub fn nothing() -> Mutation {
     Mutation::UserDelete(UserDelete {
         name: "nobody".to_owned(),
     })

@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 
 use packhold::domain::DomainError;
+use packhold::format::meta::Dialect;
 use packhold::format::record::{Frame, Kind};
 use packhold::index::Place;
 use packhold::pack::PackError;
@@ -45,6 +46,36 @@ fn flipped(image: &[u8], offset: u64) -> (Sim, Client) {
 fn assert_others(client: &Client) {
     assert_eq!(client.get("/other").unwrap(), noise(1, 30_000));
     assert_eq!(client.get("/third").unwrap(), b"third");
+}
+
+// It is not known what of them is alive: whoever is told so has to know what to mend or to give up.
+#[test]
+fn files_and_uploads_of_which_the_chunks_are_not_known_are_named() {
+    let sim = new_sim();
+    let client = open(&sim, &Clock::at(1_000));
+    client.put("/dir/victim", &victim());
+    let id = client.start_blocks("/dir/later", Dialect::Offset);
+    let id = id.expect("a session");
+    let put = client.put_block("/dir/later", &id, 0, &noise(7, 100_000));
+    put.expect("a block");
+    client.store.close();
+    drop(client);
+    let mut image = sim.image();
+    let leaves = frames_of(&image, Kind::Leaf);
+    assert_eq!(leaves.len(), 2);
+    leaves
+        .iter()
+        .for_each(|leaf| image[at(leaf.body_offset()) + 50] ^= 1);
+    let client = open(&Sim::of_image(image), &Clock::at(2_000));
+    let refused = client.store.rewrite(another_sim().medium(), Place::Memory);
+    let refused = refused.err().expect("it is not known what is alive");
+    let told = refused.to_string();
+    for name in [
+        "/project/repo/dir/victim",
+        "the upload to /project/repo/dir/later",
+    ] {
+        assert!(told.contains(name), "{told}");
+    }
 }
 
 fn payload_of(frame: &Frame) -> u64 {

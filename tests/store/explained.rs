@@ -122,6 +122,21 @@ fn of_many_names_a_hundred_are_told_and_all_are_counted() {
 }
 
 #[test]
+fn of_a_folder_with_any_number_of_folders_all_files_count() {
+    let client = open(&new_sim(), &Clock::at(1_000));
+    let number = 1_002;
+    for folder in 0..number {
+        let made = client.try_make_folder(&format!("/all/{folder:04}"));
+        made.expect("a folder");
+    }
+    for folder in [0, 999, 1_000, 1_001] {
+        client.put(&format!("/all/{folder:04}/f"), &noise(folder, 100));
+    }
+    let would = domain::would_free(&client.store, &address("/all")).expect("it is told");
+    assert_eq!((would.files, would.freed_bytes), (4, 400));
+}
+
+#[test]
 fn what_a_deletion_would_free_is_counted_exactly() {
     let client = open(&new_sim(), &Clock::at(1_000));
     for (path, seed) in [("one", 1), ("two", 2), ("again", 1), ("kept", 3), ("p", 4)] {

@@ -1,16 +1,17 @@
 //! What the committer does beside the changes themselves: checkpoints, the way of chunks into the index, and an
 //! index that failed or is doubted.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
-use packhold::format::meta::{Mutation, TokenDelete, User, UserDelete};
-use packhold::index::{Index, Place, Rows};
-use packhold::store::{OpenReport, Options, Store, StoreError};
+use packhold::format::meta::{Mutation, User, UserDelete};
+use packhold::index::{Index, Rows};
+use packhold::store::{OpenReport, Options, StoreError};
 
+use crate::checkpoints::nothing;
+use crate::opening::{open_as, place};
 use crate::support::client::{Client, Clock, new_sim, open, options};
 use crate::support::noise::noise;
 use crate::support::platter::Disk;
@@ -20,13 +21,6 @@ use crate::support::work::Scene;
 /// With so many changes a checkpoint is made, idle or not.
 const CHECKPOINT_MUTATIONS: usize = 50_000;
 const NAME: &str = "somebody";
-
-/// Changes nothing.
-fn nothing() -> Mutation {
-    Mutation::TokenDelete(TokenDelete {
-        secret_sha256: [0; 32],
-    })
-}
 
 fn somebody() -> Mutation {
     Mutation::UserPut(User {
@@ -43,10 +37,6 @@ fn is_there(client: &Client) -> bool {
     rows.user(NAME).expect("it is readable").is_some()
 }
 
-fn place(scene: &Scene) -> Place {
-    Place::Shelf(Arc::new(scene.index.clone()))
-}
-
 /// Opens a store that rests as soon as nobody asks for anything.
 fn resting(scene: &Scene, rest: u64) -> Client {
     let options = Options {
@@ -54,9 +44,7 @@ fn resting(scene: &Scene, rest: u64) -> Client {
         rest,
         ..options(&scene.clock)
     };
-    let medium = scene.pack.reopened().medium();
-    let store = Store::open_on(medium, place(scene), options).expect("it opens");
-    Client { store }
+    open_as(scene, options).expect("it opens")
 }
 
 /// What opening finds after a kill at this moment.

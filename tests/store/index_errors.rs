@@ -11,13 +11,14 @@ use bytes::Bytes;
 use packhold::digest::{Wanted, sha256};
 use packhold::domain;
 use packhold::domain::quota::Usage;
-use packhold::format::meta::{Mutation, TokenDelete, User, UserDelete};
+use packhold::format::meta::{Mutation, User, UserDelete};
 use packhold::format::record::Kind;
 use packhold::format::segment::{decode_table, layout};
 use packhold::index::{Index, IndexError, Place, Prefix, Rows, Tables, prefix};
 use packhold::store::{Ingest, Options, Scrub, Store, VerifyReport, index_path};
 use tempfile::TempDir;
 
+use crate::checkpoints::nothing;
 use crate::joined::TINY;
 use crate::support::client::{Client, Clock, options, upload, wait};
 use crate::support::log::{at, frames_of};
@@ -393,13 +394,6 @@ fn user(name: &str, admin: bool) -> Mutation {
         password_phc: String::new(),
         admin,
         created_ms: 7,
-    })
-}
-
-/// Changes nothing.
-fn nothing() -> Mutation {
-    Mutation::TokenDelete(TokenDelete {
-        secret_sha256: [0; 32],
     })
 }
 

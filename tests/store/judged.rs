@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use packhold::digest::sha256;
-use packhold::format::meta::{Freed, Mutation, TokenDelete};
+use packhold::format::meta::{Freed, Mutation};
 use packhold::format::record::{FRAME_BYTES, Frame, Kind};
 use packhold::format::scan::View;
 use packhold::format::segment::ENTRY_BYTES;
@@ -18,6 +18,7 @@ use packhold::store::{
 };
 use parking_lot::Mutex;
 
+use crate::checkpoints::nothing;
 use crate::joined::{cut_into, tiny_sim};
 use crate::support::client::{Client, Clock, PACK_ID, fields, new_sim, open, options};
 use crate::support::log::{at, frames_of};
@@ -307,10 +308,7 @@ fn a_chunk_that_was_given_back_meanwhile_needs_no_row() {
 fn hundred() -> (Client, Told) {
     let (client, told) = open_told(&new_sim());
     for _ in 0..100 {
-        // It changes nothing.
-        client.commit(vec![Mutation::TokenDelete(TokenDelete {
-            secret_sha256: [0; 32],
-        })]);
+        client.commit(vec![nothing()]);
     }
     told.lock().clear();
     (client, told)

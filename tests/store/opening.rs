@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use packhold::format::header::HEADER_BYTES;
+use packhold::format::header::{HEADER_BYTES, PackHeader};
 use packhold::format::record::Kind;
 use packhold::index::Place;
 use packhold::pack::PackError;
 use packhold::store::{Access, AsOf, Options, Store, StoreError};
 
-use crate::support::client::{Client, Clock, options};
+use crate::support::client::{Client, Clock, PACK_ID, SMALL, options};
 use crate::support::log::{at, frames_of};
 use crate::support::noise::noise;
 use crate::support::platter::Disk;
@@ -182,6 +182,23 @@ fn what_damage_hid_is_there_again_when_the_right_bytes_are() {
 }
 
 // Of damage that came later nothing is told, even if it begins where the moment ends.
+// A later version may mark a pack whose files this one can read, but which it would damage by writing to it.
+#[test]
+fn a_pack_with_features_that_only_readers_need_not_know_is_only_read() {
+    let header = PackHeader {
+        ro_compat: 1,
+        ..PackHeader::new(PACK_ID, 1_000, SMALL)
+    };
+    let sim = Sim::create(&header);
+    let store = Store::open_on(sim.medium(), Place::Memory, options(&Clock::at(1_000)));
+    let store = store.expect("it can be read");
+    let Err(StoreError::Pack(PackError::ReadOnly(why))) = store.writable() else {
+        panic!("it can be written to");
+    };
+    assert!(why.contains("features"), "{why}");
+    assert!(sim.log().is_empty(), "nothing was written");
+}
+
 #[test]
 fn who_asks_for_an_earlier_moment_makes_no_pack() {
     let dir = tempfile::tempdir().expect("a folder");

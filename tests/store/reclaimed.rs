@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use packhold::digest::Wanted;
-use packhold::domain;
+use packhold::domain::blocks::{self, BlockUpload};
 use packhold::domain::quota::Usage;
+use packhold::domain::{self, Declared};
 use packhold::format::header::HEADER_BYTES;
-use packhold::format::meta::{Freed, FreedRecord, Mutation};
+use packhold::format::meta::{Dialect, Freed, FreedRecord, Mutation};
 use packhold::format::record::{Frame, Kind};
 use packhold::format::scan::{self, Record, ScanError};
 use packhold::store::{BlobReader, GcOptions, GcReport, Ingested};
@@ -273,20 +274,26 @@ fn between(client: &Client, gone: &[u8], meanwhile: impl FnOnce()) -> GcReport {
     })
 }
 
+/// A store in which nothing refers to two contents any more.
+fn two_gone(sim: &Sim, bytes: &[u8], other: &[u8]) -> Client {
+    let client = open(sim, &Clock::at(1_000));
+    client.put("/gone", bytes);
+    client.put("/other", other);
+    // The rows of all chunks reach the index: until then a chunk may be missed now and then.
+    client.gc();
+    client.delete("/gone");
+    client.delete("/other");
+    client
+}
+
 // An upload found all its chunks in a content that nothing refers to. It commits, and lets go of them, when
 // a run has looked at what is alive, and has not asked yet what is held: in neither it is to be seen.
 // But the run knows what was referred to meanwhile. The new file must not end up as one of holes.
 #[test]
 fn what_a_change_comes_to_refer_to_beside_a_run_is_kept() {
     let sim = new_sim();
-    let client = open(&sim, &Clock::at(1_000));
     let (bytes, other) = (noise(1, 100_000), noise(2, 200));
-    client.put("/gone", &bytes);
-    client.put("/other", &other);
-    // The rows of all chunks reach the index: until then a chunk may be missed now and then.
-    client.gc();
-    client.delete("/gone");
-    client.delete("/other");
+    let client = two_gone(&sim, &bytes, &other);
     let ingested = ingest(&client, &bytes);
     assert_eq!(ingested.new_bytes, 0);
     let report = between(&client, &other, || {
@@ -303,4 +310,35 @@ fn what_a_change_comes_to_refer_to_beside_a_run_is_kept() {
     drop(client);
     let client = open(&sim, &Clock::at(2_000));
     assert!(client.get("/new").unwrap() == bytes);
+}
+
+// The same of a block: its file is made when the run is over.
+#[test]
+fn a_block_that_comes_beside_a_run_is_kept() {
+    let sim = new_sim();
+    let (bytes, other) = (noise(1, 100_000), noise(2, 200));
+    let client = two_gone(&sim, &bytes, &other);
+    let id = client.start_blocks("/new", Dialect::Offset);
+    let id = id.expect("a session");
+    let wanted = BlockUpload {
+        address: address("/new"),
+        id: id.clone(),
+        key: 0,
+        declared: Declared::default(),
+    };
+    let begun = blocks::begin_block(&client.store, wanted, Some(100_000));
+    let (begun, mut ingest) = begun.expect("begun");
+    let pushed = ingest.push(&Bytes::copy_from_slice(&bytes));
+    pushed.expect("there is room");
+    let ingested = ingest.finish_block().expect("there is room");
+    let report = between(&client, &other, || {
+        let put = wait(|done| blocks::finish_block(&client.store, begun, ingested, done));
+        put.expect("it is stored");
+    });
+    assert_eq!((report.blobs, report.chunks), (2, 1), "{report:?}");
+    assert_eq!((report.freed_bytes, report.held_bytes), (200, 100_000));
+    let made = client.complete_blocks("/new", &id, Some(100_000));
+    made.expect("it is made");
+    assert!(client.get("/new").unwrap() == bytes);
+    client.assert_clean();
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use packhold::digest::Wanted;
 use packhold::format::header::HEADER_BYTES;
-use packhold::format::meta::{Mutation, TokenDelete};
 use packhold::format::record::{Frame, Kind};
 use packhold::format::scan;
 use packhold::format::segment::ENTRY_BYTES;
 use packhold::index::Index;
 use packhold::store::{Options, StoreError};
 
+use crate::checkpoints::nothing;
 use crate::opening::{close, closed, killed, open_as, place, present, put};
 use crate::support::client::{PACK_ID, options};
 use crate::support::log::{at, frames, frames_of};
@@ -35,13 +35,6 @@ fn with_rows() -> Scene {
     assert!(reader.chunk_count().expect("a table") > 0);
     drop(reader);
     scene
-}
-
-/// Changes nothing.
-fn nothing() -> Mutation {
-    Mutation::TokenDelete(TokenDelete {
-        secret_sha256: [0; 32],
-    })
 }
 
 /// Records of an image from an offset on, and chunks in them.

@@ -2,11 +2,12 @@
 
 use std::sync::mpsc;
 
-use packhold::domain::nodes::{self, Way};
+use packhold::domain::nodes::{self, Transfer, Way};
 use packhold::domain::quota::Usage;
+use packhold::domain::{self, Address, DomainError};
 use packhold::store::Store;
 
-use crate::support::client::{Client, Clock, options, transfer};
+use crate::support::client::{Client, Clock, new_sim, open, options, transfer, wait};
 use crate::support::noise::Noise;
 use crate::support::tree::{Path, Tree, parse, text};
 
@@ -135,4 +136,33 @@ fn copies_in_one_commit_do_not_share_ids() {
     let files = tree.iter().filter(|(_, file)| file.is_some()).count();
     assert_eq!(files, 20 + 20 * 10 * 20);
     client.assert_clean();
+}
+
+#[test]
+fn a_whole_repository_is_copied_into_a_folder_of_another_and_over_no_file() {
+    let client = open(&new_sim(), &Clock::at(1_000));
+    client.put("/a/x", b"x");
+    client.put("/y", b"y");
+    let elsewhere = |path| Address::new("project", "other", path).expect("an address");
+    let copy = |to, overwrite| {
+        let transfer = Transfer {
+            to: elsewhere(to),
+            ..transfer("/", to, overwrite, Way::Copy)
+        };
+        wait(|done| nodes::transfer(&client.store, &Usage::default(), transfer, done))
+    };
+    copy("/folder", false).expect("nothing is there");
+    let rows = client.store.rows().expect("rows");
+    for path in ["/folder/a/x", "/folder/y"] {
+        let found = domain::file(&rows, &elsewhere(path), client.store.now_ms());
+        assert!(found.expect("rows").is_some(), "{path}");
+    }
+    let exists = copy("/folder", false);
+    assert!(matches!(exists, Err(DomainError::Exists(_))), "{exists:?}");
+    copy("/folder", true).expect("it is merged");
+    let conflict = copy("/folder/y", true);
+    assert!(
+        matches!(conflict, Err(DomainError::Conflict(_))),
+        "{conflict:?}"
+    );
 }

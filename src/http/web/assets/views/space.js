@@ -75,11 +75,12 @@ function perRepository(projects) {
 }
 
 function damage(stats) {
-  const scrub = stats.scrub;
-  const files = scrub?.damaged_files || [];
-  if (stats.lacking_chunks === 0 && files.length === 0) return h("p", { class: "good-line" }, t("space.sound"));
+  const files = stats.scrub?.damaged_files || [];
+  const found = [["space.damaged", stats.lacking_chunks], ["space.unlisted", stats.unlisted_blobs], ["space.hit", files.length]];
+  const told = found.filter(([, n]) => n > 0).map(([key, n]) => h("p", {}, t(key, { n })));
+  if (told.length === 0) return h("p", { class: "good-line" }, t("space.sound"));
   const list = files.map((file) => h("li", {}, h("code", {}, `${file.project}/${file.repo}${file.path}`)));
-  return h("div", { class: "problem", role: "alert" }, h("div", {}, h("p", {}, t("space.damaged", { n: stats.lacking_chunks })), h("ul", {}, list)));
+  return h("div", { class: "problem", role: "alert" }, h("div", {}, told, h("ul", {}, list)));
 }
 
 export async function space({ signal, refresh }) {
