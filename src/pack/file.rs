@@ -277,22 +277,44 @@ fn lock(file: &File, path: &Path) -> Result<(), PackError> {
 
 /// Who holds the lock, as Linux tells it in `/proc/locks`.
 fn holder(file: &File) -> Option<String> {
-    let inode = format!(":{}", file.metadata().ok()?.ino());
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let pid = locks.lines().find_map(|line| {
+    let pid = holder_of(&locks, file.metadata().ok()?.ino())?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("process {pid} ({})", name.trim()))
+}
+
+/// The process that has locked an inode as a whole.
+fn holder_of(locks: &str, inode: u64) -> Option<&str> {
+    let inode = format!(":{inode}");
+    locks.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         let is_flock = words.any(|w| w == "FLOCK");
         let pid = words.nth(2)?;
         let place = words.next()?;
         (is_flock && place.ends_with(&inode)).then_some(pid)
-    })?;
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(format!("process {pid} ({})", name.trim()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_found_by_kind_and_inode() {
+        let locks = "1: POSIX  ADVISORY  WRITE 11 fd:00:77 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 12 fd:00:8 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 13 fd:00:77 0 EOF\n";
+        assert_eq!(holder_of(locks, 77), Some("13"));
+        assert_eq!(holder_of(locks, 8), Some("12"));
+        assert_eq!(holder_of(locks, 7), None);
+    }
+
+    // What cannot be made durable says so: only the kernel knows.
+    #[test]
+    fn a_sync_asks_the_kernel() {
+        let sink = FileSink::new(File::open("/dev/null").unwrap());
+        assert!(sink.sync().is_err());
+    }
 
     #[test]
     fn many_parts_are_written_in_order() {
