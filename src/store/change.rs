@@ -196,6 +196,22 @@ impl Job for Punched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::meta::{TokenDelete, User};
+
+    #[test]
+    fn a_delete_frees_and_what_is_put_does_not() {
+        let delete = TokenDelete {
+            secret_sha256: [0; 32],
+        };
+        assert!(only_frees(&Mutation::TokenDelete(delete)));
+        let put = User {
+            name: "somebody".to_owned(),
+            password_phc: String::new(),
+            admin: false,
+            created_ms: 7,
+        };
+        assert!(!only_frees(&Mutation::UserPut(put)));
+    }
 
     #[test]
     fn a_change_is_too_large_as_a_whole_or_for_one_of_its_mutations() {
