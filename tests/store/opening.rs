@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use packhold::digest::sha256;
 use packhold::format::header::{HEADER_BYTES, PackHeader};
-use packhold::format::record::Kind;
+use packhold::format::record::{FRAME_BYTES, Frame, Kind};
 use packhold::index::Place;
 use packhold::pack::PackError;
 use packhold::store::{Access, AsOf, Options, Store, StoreError};
 
-use crate::support::client::{Client, Clock, PACK_ID, SMALL, options};
+use crate::support::client::{Client, Clock, PACK_ID, SMALL, open, options};
 use crate::support::log::{at, frames_of};
 use crate::support::noise::noise;
 use crate::support::platter::Disk;
@@ -182,6 +183,23 @@ fn what_damage_hid_is_there_again_when_the_right_bytes_are() {
 }
 
 // Of damage that came later nothing is told, even if it begins where the moment ends.
+// Each record is intact by itself; but one of them is not what the commits behind it vouch for.
+#[test]
+fn a_record_that_was_exchanged_is_told() {
+    let mut image = closed(0..3).pack.image();
+    let segment = frames_of(&image, Kind::Segment)[1];
+    let table = at(segment.body_offset())..at(segment.payload_offset());
+    image[table.start] ^= 1;
+    let digest = sha256(&image[table]);
+    let exchanged = Frame { digest, ..segment }.encode(&PACK_ID);
+    image[at(segment.offset)..][..FRAME_BYTES].copy_from_slice(&exchanged);
+    let client = open(&Sim::of_image(image), &Clock::at(2_000));
+    let corrupt = &client.store.open_report().corrupt;
+    assert_eq!(corrupt.len(), 1, "{corrupt:?}");
+    assert!(client.store.writable().is_err());
+    assert_eq!(client.get("/0"), Some(noise(0, FILE_BYTES)));
+}
+
 // A later version may mark a pack whose files this one can read, but which it would damage by writing to it.
 #[test]
 fn a_pack_with_features_that_only_readers_need_not_know_is_only_read() {
