@@ -1,6 +1,6 @@
 //! How much is stored, and how well.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct Stats {
     /// Distinct contents of them.
     pub blobs: u64,
     /// Those of them that are damaged in such a way that it is not known which chunks they have: these chunks
-    /// are not counted, and nothing can be reclaimed.
+    /// are not counted (but those in front of the damage), and nothing can be reclaimed.
     #[serde(default)]
     pub unlisted_blobs: u64,
     /// Distinct chunks of these contents.
@@ -45,7 +45,7 @@ pub struct Stats {
     pub pack_allocated_bytes: u64,
     /// Length of the index file.
     pub index_bytes: u64,
-    /// `logical_bytes / stored_bytes`; 1 for an empty store.
+    /// `logical_bytes / stored_bytes`, without the contents whose chunks are not known; 1 for an empty store.
     pub dedup_ratio: f64,
     /// Chunk bytes in the pack that nothing needs, and that reclaiming gives back, but for what
     /// uploads and downloads hold.
@@ -66,7 +66,7 @@ pub struct Stats {
 
 impl Store {
     /// Counts. Liveness is computed here and nowhere kept, so this walks all files, packages and manifests;
-    /// it takes some 40 bytes of memory for every content and a few for every chunk.
+    /// it takes some 60 bytes of memory for every content and a few for every chunk.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -75,26 +75,27 @@ impl Store {
         let reader = core.reader()?;
         let now_ms = core.now_ms();
         let mut stats = Stats::default();
-        let mut live: HashSet<Sha256> = HashSet::new();
+        // Contents, and how many bytes of files and packages each stands for.
+        let mut live: HashMap<Sha256, u64> = HashMap::new();
         reader.each_node::<StoreError>(|_, _, node| {
             if let NodeKind::File { sha256, size } = node.kind
                 && node.expires_ms.is_none_or(|at| at > now_ms)
             {
                 stats.files += 1;
                 stats.logical_bytes += size;
-                live.insert(sha256);
+                *live.entry(sha256).or_default() += size;
             }
             Ok(())
         })?;
         reader.each_package::<StoreError>(|package| {
             stats.packages += 1;
             stats.logical_bytes += package.size;
-            live.insert(package.sha256);
+            *live.entry(package.sha256).or_default() += package.size;
             Ok(())
         })?;
         stats.blobs = live.len() as u64;
-        let mut seen = RoaringTreemap::new();
-        for sha256 in &live {
+        let (mut seen, mut unlisted_bytes) = (RoaringTreemap::new(), 0);
+        for (sha256, bytes) in &live {
             let Some(blob) = reader.blob(sha256)? else {
                 continue;
             };
@@ -104,12 +105,15 @@ impl Store {
                     stats.stored_bytes += u64::from(piece.stored_len);
                 }
             });
-            stats.unlisted_blobs += is_damaged(listed)?;
+            if is_damaged(listed)? {
+                stats.unlisted_blobs += 1;
+                unlisted_bytes += bytes;
+            }
         }
         stats.pack_bytes = core.pack.end();
         stats.pack_allocated_bytes = core.pack.allocated()?;
         stats.index_bytes = core.place.size();
-        stats.dedup_ratio = ratio(stats.logical_bytes, stats.stored_bytes);
+        stats.dedup_ratio = ratio(stats.logical_bytes - unlisted_bytes, stats.stored_bytes);
         let (kept_bytes, unlisted_blocks) = kept_bytes(core, &reader, &mut seen)?;
         let (payload_bytes, freed_bytes) = payload_bytes(core, &reader)?;
         stats.freed_bytes = freed_bytes;
@@ -135,11 +139,11 @@ fn ratio(logical: u64, stored: u64) -> f64 {
     }
 }
 
-/// 1 if the chunks of a content could not be told because of damage.
-fn is_damaged(listed: Result<(), StoreError>) -> Result<u64, StoreError> {
+/// Whether the chunks of a content could not be told because of damage.
+fn is_damaged(listed: Result<(), StoreError>) -> Result<bool, StoreError> {
     match listed {
-        Err(StoreError::Damaged { .. }) => Ok(1),
-        listed => listed.map(|()| 0),
+        Err(StoreError::Damaged { .. }) => Ok(true),
+        listed => listed.map(|()| false),
     }
 }
 
@@ -163,7 +167,7 @@ fn kept_bytes(
                     sum += u64::from(piece.stored_len);
                 }
             });
-            unlisted += is_damaged(listed)?;
+            unlisted += u64::from(is_damaged(listed)?);
         }
     }
     for copy in reader.every_relocated()? {

@@ -42,7 +42,7 @@ pub fn stats() -> Value {
                 "dedup_ratio",
                 told(
                     json!({"type": "number"}),
-                    "`logical_bytes` over `stored_bytes`.",
+                    "`logical_bytes` over `stored_bytes`, without `unlisted_blobs`.",
                 ),
             ),
             ("reclaimable_bytes", count()),
