@@ -80,6 +80,16 @@ pub struct Options {
     pub progress: Progress,
 }
 
+impl Options {
+    /// What may be done: an earlier moment is for reading only.
+    fn access(&self) -> Access {
+        match self.as_of {
+            Some(_) => Access::ReadOnly,
+            None => self.access,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -134,10 +144,7 @@ impl Store {
     /// [`StoreError`].
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         let place = Place::File(index_path(path));
-        let access = match options.as_of {
-            Some(_) => Access::ReadOnly,
-            None => options.access,
-        };
+        let access = options.access();
         if let Some(medium) = Medium::open_file(path)? {
             if access != Access::ReadOnly {
                 remove_leftovers(path);
@@ -168,9 +175,9 @@ impl Store {
         mut place: Place,
         mut options: Options,
     ) -> Result<Self, StoreError> {
+        options.access = options.access();
         if options.as_of.is_some() {
             place = Place::Memory;
-            options.access = Access::ReadOnly;
         }
         let once = || Self::open_once(medium.clone(), place.clone(), options.clone());
         catch_unwind(AssertUnwindSafe(once)).unwrap_or_else(|_| {

@@ -12,7 +12,7 @@ use packhold::store::{OpenReport, Options, StoreError};
 
 use crate::checkpoints::nothing;
 use crate::opening::{open_as, place};
-use crate::support::client::{Client, Clock, new_sim, open, options};
+use crate::support::client::{Client, options};
 use crate::support::noise::noise;
 use crate::support::platter::Disk;
 use crate::support::sim::{Call, Failure};
@@ -132,19 +132,6 @@ fn an_index_that_cannot_be_replaced_is_tried_again_with_each_change() {
     scene.index.mend();
     client.commit(vec![nothing()]);
     assert!(is_there(&client));
-}
-
-// Reclaiming first has the rows of all chunks in the index. Where all of the log is durable that takes no
-// record: with each run the log would grow by one.
-#[test]
-fn reclaiming_what_is_all_alive_writes_nothing() {
-    let sim = new_sim();
-    let client = open(&sim, &Clock::at(1_000));
-    client.put("/f", &noise(1, 20_000));
-    let before = sim.image();
-    let report = client.gc();
-    assert_eq!((report.live_bytes, report.freed_bytes), (20_000, 0));
-    assert!(sim.image() == before);
 }
 
 // Changes that bring no chunks are read again at every opening until the chunk rows of the index are said to

@@ -126,7 +126,7 @@ fn a_dry_run_tells_what_a_run_then_does() {
 }
 
 #[test]
-fn a_commit_frees_no_more_chunks_than_it_may() {
+fn a_commit_that_frees_so_many_chunks_is_full() {
     let sim = new_sim();
     let client = open(&sim, &Clock::at(1_000));
     // Each leaves a segment of one chunk.
@@ -157,16 +157,20 @@ fn of_many_records_none_is_freed_twice() {
     assert_eq!(batches(&sim).len(), 2);
 }
 
+// Before it looks, the rows of all chunks are in the index. Where all of the log is durable that takes no record:
+// with each run the log would grow by one.
 #[test]
 fn a_run_that_finds_nothing_writes_nothing() {
     let sim = new_sim();
     let client = open(&sim, &Clock::at(1_000));
     client.put("/small", &noise(1, 200));
     client.put("/large", &noise(2, 50_000));
-    client.gc();
     let before = sim.image();
-    assert_eq!(client.gc().live_bytes, 50_200);
-    assert!(sim.image() == before);
+    for _ in 0..2 {
+        let report = client.gc();
+        assert_eq!((report.live_bytes, report.freed_bytes), (50_200, 0));
+        assert!(sim.image() == before);
+    }
 }
 
 #[test]
