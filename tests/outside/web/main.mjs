@@ -19,7 +19,8 @@ for (const [name, judge] of all) {
     said = (await judge(browser)) || "";
   } catch (error) {
     result = "FAILED";
-    said = error.message.slice(0, 4000);
+    // On one line: of each judge no more is shown where many are told of.
+    said = error.message.slice(0, 4000).replaceAll(/\s+/g, " ");
     console.error(error.stack.split("\n").filter((line) => line.includes("/web/")).slice(0, 3).join("\n"));
     failed += 1;
     // What it left open is in nobody's way.

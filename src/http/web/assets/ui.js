@@ -170,6 +170,8 @@ export function menu(label, items) {
       : h("button", { type: "button", class: item.danger ? "danger" : "", onclick: () => { list.hidePopover(); item.run(); } }, inner);
     list.append(h("li", {}, entry));
   }
+  // The browser moves the focus there as it opens the menu; at the event behind that, the next key may have been typed.
+  list.querySelector("a, button").autofocus = true;
   list.addEventListener("beforetoggle", (event) => opener.setAttribute("aria-expanded", String(event.newState === "open")));
   list.addEventListener("toggle", (event) => {
     if (event.newState !== "open") return;
@@ -178,11 +180,9 @@ export function menu(label, items) {
     const below = box.bottom + 4;
     list.style.left = `${left}px`;
     list.style.top = `${below + list.offsetHeight > innerHeight ? Math.max(8, box.top - list.offsetHeight - 4) : below}px`;
-    // Whoever types fast is there before.
-    if (!list.contains(document.activeElement)) list.querySelector("a, button").focus();
   });
   const home = h("div", { class: "menu-home" }, opener, list);
-  // The opener too: it has the focus until the browser has said that the menu is open.
+  // The opener too: Shift+Tab leads back to it.
   home.addEventListener("keydown", (event) => {
     if (!list.matches(":popover-open")) return;
     const entries = [...list.querySelectorAll("a, button")];
