@@ -114,6 +114,16 @@ pub fn decode_table(table: &[u8], body_bytes: u64) -> Result<Vec<Entry>, FormatE
     Ok(entries)
 }
 
+/// Length in bytes of the payloads of entries of a table, `entries`, which are not decoded: a segment may have
+/// thousands of them before the one that is looked for.
+#[must_use]
+pub fn stored_bytes(entries: &[u8]) -> u64 {
+    let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
+    // Behind the digest and the raw length, as in `Entry::decode`.
+    let stored_len = |e: &[u8; ENTRY_BYTES]| u32::from_le_bytes([e[36], e[37], e[38], e[39]]);
+    entries.iter().map(|e| u64::from(stored_len(e))).sum()
+}
+
 /// Whether an entry at `own`, behind the start of the table, is one of the segment `frame`.
 #[must_use]
 pub fn has_entry(frame: &record::Frame, own: u64) -> bool {
@@ -172,6 +182,17 @@ mod tests {
         let entries = [entry(0, 5), entry(1, 7)];
         let bytes = table(&entries);
         assert_eq!(decode_table(&bytes, 96 + 12).unwrap(), entries);
+    }
+
+    #[test]
+    fn payloads_are_added_up() {
+        let bytes = table(&[entry(0, 5), entry(1, 1 << 30), entry(2, u32::MAX)]);
+        let sum = |count: usize| stored_bytes(&bytes[..count * ENTRY_BYTES]);
+        let large = (1 << 30) + 5;
+        assert_eq!(
+            [0, 1, 2, 3].map(sum),
+            [0, 5, large, large + u64::from(u32::MAX)]
+        );
     }
 
     #[test]

@@ -111,11 +111,7 @@ impl Core {
         if !segment::has_entry(&frame, own) {
             return None;
         }
-        let skipped: u64 = bytes[FRAME_BYTES..]
-            .chunks_exact(ENTRY_BYTES)
-            .filter_map(|e| Entry::decode(e).ok())
-            .map(|e| u64::from(e.stored_len))
-            .sum();
+        let skipped = segment::stored_bytes(&bytes[FRAME_BYTES..]);
         Some((frame.payload_offset() + skipped, entry))
     }
 
