@@ -13,6 +13,8 @@ pub struct Way {
     limit: AtomicU64,
     flip_at: AtomicU64,
     stands_still: AtomicBool,
+    /// Both ends of what stands still; they are open until all passes again.
+    still: Mutex<Vec<TcpStream>>,
 }
 
 impl Way {
@@ -22,8 +24,12 @@ impl Way {
         way
     }
 
-    /// All passes from now on, as it is; the count begins anew.
+    /// All passes from now on, as it is; the count begins anew. What stood still breaks.
     pub fn free(&self) {
+        for socket in self.still.lock().expect("nobody panics").drain(..) {
+            // Gone already, if its other end was killed.
+            let _shut = socket.shutdown(Shutdown::Both);
+        }
         self.passed.store(0, Ordering::SeqCst);
         self.limit.store(u64::MAX, Ordering::SeqCst);
         self.flip_at.store(u64::MAX, Ordering::SeqCst);
@@ -99,8 +105,6 @@ impl Proxy {
         let address = listener.local_addr().expect("it has one");
         let (up, down) = (Arc::new(Way::open()), Arc::new(Way::open()));
         let ways = [Arc::clone(&up), Arc::clone(&down)];
-        // What stands still stays open until the test ends.
-        let still = Arc::new(Mutex::new(Vec::new()));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(server) else {
@@ -110,10 +114,10 @@ impl Proxy {
                 for ((from, to), way) in pairs.into_iter().zip(&ways) {
                     let (from, to) = (from.try_clone(), to.try_clone());
                     let (mut from, mut to) = (from.expect("a socket"), to.expect("a socket"));
-                    let (way, still) = (Arc::clone(way), Arc::clone(&still));
+                    let way = Arc::clone(way);
                     std::thread::spawn(move || {
                         if way.carry(&mut from, &mut to) {
-                            still.lock().expect("nobody panics").extend([from, to]);
+                            way.still.lock().expect("nobody panics").extend([from, to]);
                             return;
                         }
                         // Gone already, mostly.
