@@ -6,6 +6,7 @@ counts as skipped.
 
 import base64
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -40,13 +41,20 @@ def environment():
     return folder / "bin"
 
 
+def apt(*command, cwd=None):
+    """Has apt-get do something with what the archives have now. One at a time: judges run side by side."""
+    OUTSIDE.mkdir(parents=True, exist_ok=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with open(OUTSIDE / "apt.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for words in (["update"], command):
+            subprocess.run(["apt-get", "-qq", *words], check=False, cwd=cwd, **quiet)
+
+
 def program(name):
     """The path of a program, which is installed where that is possible; None without."""
     if not shutil.which(name) and shutil.which("apt-get"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        package = {"aria2c": "aria2"}.get(name, name)
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", package]):
-            subprocess.run(command, check=False, **quiet)
+        apt("install", "-y", {"aria2c": "aria2"}.get(name, name))
     return shutil.which(name)
 
 
@@ -59,11 +67,9 @@ def unpacked(package, path):
         for old in (folder, begun):
             shutil.rmtree(old, ignore_errors=True)
         begun.mkdir(parents=True)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "download", "-qq", package]):
-            subprocess.run(command, check=False, cwd=begun, **quiet)
+        apt("download", package, cwd=begun)
         for archive in begun.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", archive, begun], check=False, **quiet)
+            subprocess.run(["dpkg-deb", "--extract", archive, begun], check=False)
         begun.rename(folder)
     return folder / path if (folder / path).exists() else None
 
