@@ -182,7 +182,6 @@ fn what_damage_hid_is_there_again_when_the_right_bytes_are() {
     client.assert_clean();
 }
 
-// Of damage that came later nothing is told, even if it begins where the moment ends.
 // Each record is intact by itself; but one of them is not what the commits behind it vouch for.
 #[test]
 fn a_record_that_was_exchanged_is_told() {
@@ -230,6 +229,7 @@ fn who_asks_for_an_earlier_moment_makes_no_pack() {
     assert!(!pack.exists());
 }
 
+// Of damage that came later nothing is told, even if it begins where the moment ends.
 #[test]
 fn an_earlier_moment_is_judged_by_the_damage_before_it() {
     let image = closed(0..5).pack.image();
